@@ -1,0 +1,5 @@
+//! The `authgate` command.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,39 @@
+//! The head of a request, as the gate sees it: borrowed, nothing decoded twice.
+
+/// A method, as far as the gate tells them apart (RFC 9110, section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// Any other, known or not.
+    Other,
+}
+
+/// Looks a header field up by its lower-case name: the first line of that name, without
+/// surrounding white space. Only fields that decide nothing about identity are read through it.
+pub type Fields<'a> = &'a dyn Fn(&str) -> Option<&'a [u8]>;
+
+/// What the gate reads of a request.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: Method,
+    /// The path as nginx matched it to a location: decoded and normalized.
+    pub path: &'a [u8],
+    /// The request target's path and query as the client sent them.
+    pub target: &'a [u8],
+    /// The query, without the `?`, as the client sent it.
+    pub query: &'a [u8],
+    /// Whether the connection is TLS.
+    pub tls: bool,
+    /// The values of all `Cookie` lines, in order.
+    pub cookies: &'a [&'a [u8]],
+    /// The value of the `Authorization` line.
+    pub authorization: Option<&'a [u8]>,
+    /// Every other field.
+    pub fields: Fields<'a>,
+}
