@@ -38,4 +38,14 @@ impl Ended<'_> {
     pub fn insert(&self, _session: SessionId, _ends_at: u64, _now: u64) {
         todo!()
     }
+
+    /// The earliest absolute end of a session that begins now: past those ended by the coarse mark.
+    pub fn earliest_new_end(&self) -> u64 {
+        todo!()
+    }
+
+    /// Remembers the farthest absolute end given out.
+    pub fn note_sign_in(&self, _ends_at: u64) {
+        todo!()
+    }
 }

@@ -5,14 +5,20 @@
 
 pub mod cookie;
 pub mod ended;
+pub mod event;
 pub mod form;
+pub mod gate;
 pub mod keyring;
 pub mod lines;
 pub mod negotiate;
 pub mod origin;
 pub mod page;
+pub mod pages;
 pub mod password;
+pub mod reply;
 pub mod request;
 pub mod return_path;
+pub mod settings;
 pub mod token;
+pub mod units;
 pub mod users;
