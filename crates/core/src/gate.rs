@@ -167,7 +167,8 @@ impl<'a> Gate<'a> {
     /// Who the request comes from. An API token, where one is presented and taken, decides alone;
     /// otherwise the cookie.
     pub fn decide(&self, head: &RequestHead<'_>, now: u64) -> Verdict {
-        let presented = self.settings.accept.bearer().then(|| api_token(head)).flatten();
+        let bearer = self.settings.accept.bearer();
+        let presented = head.authorization.filter(|_| bearer).and_then(api_token);
         let found = match presented {
             Some(token) => self.admit(Purpose::Api, token, now),
             None if self.settings.accept.cookie() => self.by_cookie(head, now),
@@ -306,16 +307,16 @@ fn unauthenticated_page(login: &str) -> Reply {
 
 const API_TOKEN_PREFIX: &[u8] = b"agt_";
 
-/// The API token that the request presents (RFC 6750, section 2.1), its prefix removed. Any other
+/// The API token in an `Authorization` value (RFC 6750, section 2.1), its prefix removed. Any other
 /// bearer is the application's own.
-fn api_token<'a>(head: &RequestHead<'a>) -> Option<&'a [u8]> {
-    let (scheme, rest) = head.authorization?.split_at_checked(7)?;
+fn api_token(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = authorization.split_at_checked(7)?;
     let bearer = scheme.eq_ignore_ascii_case(b"bearer ");
     bearer.then(|| rest.trim_ascii().strip_prefix(API_TOKEN_PREFIX)).flatten()
 }
 
-/// Whether the `Authorization` line is an API token: what a gate that takes it keeps from the
+/// Whether an `Authorization` value is an API token: a gate that takes it keeps it from the
 /// application.
-pub fn presents_api_token(head: &RequestHead<'_>) -> bool {
-    api_token(head).is_some()
+pub fn is_api_token(authorization: &[u8]) -> bool {
+    api_token(authorization).is_some()
 }
