@@ -1,5 +1,11 @@
 //! The token: `v1.KID.PAYLOAD.MAC`. docs/TOKEN.md lays it out byte for byte.
 
+mod payload;
+#[cfg(test)]
+mod tests;
+
+pub use payload::PayloadBuffer;
+
 use crate::keyring::{KeyId, KeyRing};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -90,16 +96,13 @@ pub const MAX_USER: usize = 128;
 
 const VERSION: &str = "v1";
 const MAC_LENGTH: usize = 32;
-/// Realm tag, session, three times, epoch, length of the user name.
-const FIXED_LENGTH: usize = 4 + 16 + 3 * 8 + 8 + 1;
-const MAX_PAYLOAD: usize = FIXED_LENGTH + MAX_USER;
 
 impl KeyRing {
     /// Signs `claims` with the first key. `None` where the claims are outside the format (a user
     /// name that is empty, over 128 bytes or with control characters).
     pub fn sign(&self, purpose: Purpose, claims: &Claims<'_>) -> Option<String> {
         let key = self.signing();
-        let payload = encode(key.realm_tag, claims)?;
+        let payload = payload::encode(key.realm_tag, claims)?;
         let mut token = format!("{VERSION}.{}.{}", key.id, URL_SAFE_NO_PAD.encode(payload));
         let mac = key.mac(purpose).chain_update(&token).finalize().into_bytes();
         token.push('.');
@@ -241,64 +244,4 @@ impl<'a> Parts<'a> {
             _ => Err(TokenError::Malformed),
         }
     }
-}
-
-/// Room for a decoded payload, on the caller's stack.
-#[derive(Debug)]
-pub struct PayloadBuffer([u8; MAX_PAYLOAD]);
-
-impl Default for PayloadBuffer {
-    fn default() -> Self {
-        Self([0; MAX_PAYLOAD])
-    }
-}
-
-impl PayloadBuffer {
-    fn parse(&mut self, payload: &[u8]) -> Result<([u8; 4], Claims<'_>), TokenError> {
-        let length = URL_SAFE_NO_PAD
-            .decode_slice(payload, &mut self.0)
-            .map_err(|_| TokenError::Malformed)?;
-        self.0.get(..length).and_then(decode).ok_or(TokenError::Malformed)
-    }
-}
-
-fn encode(realm_tag: [u8; 4], claims: &Claims<'_>) -> Option<Vec<u8>> {
-    let user = checked_user(claims.user.as_bytes())?;
-    let mut payload = Vec::with_capacity(FIXED_LENGTH + user.len());
-    payload.extend_from_slice(&realm_tag);
-    payload.extend_from_slice(&claims.session.0);
-    for number in [claims.issued_at, claims.expires_at, claims.ends_at, claims.epoch] {
-        payload.extend_from_slice(&number.to_be_bytes());
-    }
-    payload.push(u8::try_from(user.len()).ok()?);
-    payload.extend_from_slice(user.as_bytes());
-    Some(payload)
-}
-
-fn decode(payload: &[u8]) -> Option<([u8; 4], Claims<'_>)> {
-    let (&realm_tag, rest) = payload.split_first_chunk()?;
-    let (&session, rest) = rest.split_first_chunk()?;
-    let (issued_at, rest) = split_number(rest)?;
-    let (expires_at, rest) = split_number(rest)?;
-    let (ends_at, rest) = split_number(rest)?;
-    let (epoch, rest) = split_number(rest)?;
-    let (&length, user) = rest.split_first()?;
-    if user.len() != usize::from(length) {
-        return None;
-    }
-    let user = checked_user(user)?;
-    let session = SessionId(session);
-    Some((realm_tag, Claims { session, user, issued_at, expires_at, ends_at, epoch }))
-}
-
-fn split_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (&number, rest) = bytes.split_first_chunk()?;
-    Some((u64::from_be_bytes(number), rest))
-}
-
-/// A user name that may stand in headers, log lines and pages: what signs and what reads agree.
-fn checked_user(user: &[u8]) -> Option<&str> {
-    let user = core::str::from_utf8(user).ok()?;
-    let well_formed = (1..=MAX_USER).contains(&user.len()) && !user.chars().any(char::is_control);
-    well_formed.then_some(user)
 }
