@@ -12,6 +12,7 @@ pub mod negotiate;
 pub mod origin;
 pub mod page;
 pub mod password;
+mod percent;
 pub mod request;
 pub mod return_path;
 pub mod token;
