@@ -2,6 +2,7 @@
 //! `templates/`; askama escapes every value.
 
 use askama::Template;
+use std::borrow::Cow;
 
 /// What the login page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,17 +18,21 @@ pub enum Notice {
 }
 
 impl Notice {
-    fn text(self) -> Option<String> {
+    /// How it is announced (WAI-ARIA), and its words.
+    fn announced(self) -> Option<(&'static str, Cow<'static, str>)> {
         match self {
             Self::None => None,
-            Self::InvalidCredentials => Some("Wrong user name or password.".into()),
-            Self::Busy(seconds) => Some(format!(
-                "Many people are signing in right now. Please try again in {}.",
-                duration(seconds)
-            )),
-            Self::Expired => Some("Your session has ended. Please sign in again.".into()),
+            Self::InvalidCredentials => Some(("alert", "Wrong user name or password.".into())),
+            Self::Busy(seconds) => Some(("alert", busy(seconds).into())),
+            Self::Expired => {
+                Some(("status", "Your session has ended. Please sign in again.".into()))
+            }
         }
     }
+}
+
+fn busy(seconds: u32) -> String {
+    format!("Many people are signing in right now. Please try again in {}.", duration(seconds))
 }
 
 fn duration(seconds: u32) -> String {
@@ -41,7 +46,7 @@ fn duration(seconds: u32) -> String {
 /// The login page: the form posts to `action`, exactly as given, with `return_to` as `rd`. The same
 /// bytes whatever was wrong with the credentials.
 pub fn login(realm: &str, action: &str, return_to: &str, username: &str, notice: Notice) -> String {
-    render(&Login { realm, action, return_to, username, notice: notice.text() })
+    render(&Login { realm, action, return_to, username, notice: notice.announced() })
 }
 
 /// The page that asks whether to sign out: one button that posts to `action`, exactly as given.
@@ -58,7 +63,7 @@ pub fn message(title: &str, text: &str, link: Option<(&str, &str)>) -> String {
 /// The `Content-Security-Policy` of every page above: this style, the icon in the page, a form that
 /// posts to this host; nothing else, and no frame around it.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-     style-src 'sha256-/ikTmJ40jj97xalud0xN6xhgDshqtMZXB0RjMoedMVs='; \
+     style-src 'sha256-2jfYXMEJfa5bgMQrIKcugd7HP1aDKniXJ/3WNCwDXN4='; \
      img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 #[derive(Template)]
@@ -68,7 +73,7 @@ struct Login<'a> {
     action: &'a str,
     return_to: &'a str,
     username: &'a str,
-    notice: Option<String>,
+    notice: Option<(&'static str, Cow<'static, str>)>,
 }
 
 #[derive(Template)]
