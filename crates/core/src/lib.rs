@@ -16,6 +16,7 @@ pub mod origin;
 pub mod page;
 pub mod pages;
 pub mod password;
+mod percent;
 pub mod queue;
 pub mod reply;
 pub mod request;
