@@ -7,6 +7,8 @@ const VERSIONS: &[(u64, &str)] = &[
 ];
 
 fn main() {
+    // nginx unloads modules after a failed `nginx -t` or reload; dlclose of a Rust library can crash.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     pass_on("DEP_NGINX_FEATURES", "ngx_feature");
     pass_on("DEP_NGINX_OS", "ngx_os");
     let version = std::env::var("DEP_NGINX_VERSION_NUMBER").unwrap_or_default();

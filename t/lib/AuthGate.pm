@@ -1,0 +1,137 @@
+package AuthGate;
+
+# What the tests share: the module under test, fixed users and keys, where logs go.
+#
+# A test of single requests is written with Test::Nginx::Socket:
+#
+#     use AuthGate;
+#     use Test::Nginx::Socket 'no_plan';
+#     run_tests();
+#
+# Its blocks may name $TEST_NGINX_USERS and $TEST_NGINX_KEYS in the configuration. A block that says
+# nothing about the error log asserts that it has neither [alert] nor [emerg].
+#
+# A test of several steps (sign in, then ask) is written with AuthGate::Server.
+#
+# Every secret below contains "canary", and scripts/test looks for it in every log (I115).
+
+use v5.36;
+
+use Cwd ();
+use Exporter 'import';
+use File::Basename ();
+use File::Path ();
+use File::Temp ();
+use IO::Socket::INET;
+
+our @EXPORT = qw(%PASSWORD free_port);
+
+our %PASSWORD = (
+    alice => 'canary-password-of-alice',
+    bob   => 'canary-password-of-bob',
+    carol => 'canary-password-of-carol',
+);
+
+# bcrypt at its lowest cost, made by `htpasswd -nbBC 4`.
+our $USERS = <<'EOF_USERS';
+alice:$2y$04$VaamhVi31m4.W425pmuBMuEfoHh7Wv4wIZPnpeVHZekCsFCnLXs8q:groups=ops,sre
+bob:$2y$04$EDeoDwkovie/08V6.9SIHu6jWpwD2ICHmvI4a3qm.YHLJy8mK9ZMu:groups=dev
+carol:$2y$04$Cq2ADKb4lhgDiawhPGukOOpp4XaUF8FYkDPYYhmZzawzflK6kfSuu
+EOF_USERS
+
+# base64 of 32 bytes that begin with "canary-key".
+our $KEYS = <<'EOF_KEYS';
+first Y2FuYXJ5LWtleS1vZi10aGUtZmlyc3Qtc2lnbmluZy0=
+second Y2FuYXJ5LWtleS1vZi10aGUtc2Vjb25kLXNpZ25pbmc=
+EOF_KEYS
+
+our $ROOT   = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../..');
+our $TARGET = $ENV{CARGO_TARGET_DIR} ? Cwd::abs_path($ENV{CARGO_TARGET_DIR}) : "$ROOT/target";
+our $NGINX  = $ENV{TEST_NGINX_BINARY}  // 'nginx';
+our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_module.so";
+our $LOGS   = $ENV{AUTHGATE_TEST_LOGS} // "$TARGET/t-logs";
+our $TEST   = File::Basename::basename($0, '.t');
+
+# A directory that the workers, which run as nobody, can read.
+our $DIRECTORY = File::Temp->newdir('authgate-XXXXXX', TMPDIR => 1);
+chmod 0755, $DIRECTORY;
+
+sub write_file ($path, $content) {
+    open my $file, '>:raw', $path or die "$path: $!";
+    print $file $content or die "$path: $!";
+    close $file or die "$path: $!";
+    return $path;
+}
+
+sub append_file ($path, $content) {
+    open my $file, '>>:raw', $path or die "$path: $!";
+    print $file $content or die "$path: $!";
+    close $file or die "$path: $!";
+}
+
+sub read_file ($path) {
+    open my $file, '<:raw', $path or return '';
+    local $/;
+    return <$file> // '';
+}
+
+# Below the range that the system takes the ports of outgoing connections from.
+sub free_port () {
+    for (1 .. 200) {
+        my $port   = 20_000 + int rand 12_000;
+        my $socket = IO::Socket::INET->new(
+            Listen    => 1,
+            LocalAddr => '127.0.0.1',
+            LocalPort => $port,
+            ReuseAddr => 1
+        );
+        return $port if $socket;
+    }
+    die 'no free port';
+}
+
+# Test::Nginx takes its settings from the environment when it is loaded, so this module comes first.
+# Debug lines show request headers whole, so info is the level at which no secret may be seen.
+die "no $MODULE: run scripts/build first\n" if !-e $MODULE;
+File::Path::make_path($LOGS, "$TARGET/servroot");
+unlink glob "$LOGS/$TEST.*";
+$ENV{TEST_NGINX_BINARY}       //= $NGINX;
+$ENV{TEST_NGINX_PORT}         //= free_port();
+$ENV{TEST_NGINX_SERVROOT}     //= "$TARGET/servroot/$TEST";
+$ENV{TEST_NGINX_LOG_LEVEL}    //= 'info';
+$ENV{TEST_NGINX_LOAD_MODULES} //= $MODULE;
+$ENV{TEST_NGINX_ERROR_LOG}    //= "$LOGS/$TEST.error.log";
+$ENV{TEST_NGINX_USERS}        //= write_file("$DIRECTORY/users", $USERS);
+$ENV{TEST_NGINX_KEYS}         //= write_file("$DIRECTORY/keys",  $KEYS);
+chmod 0600, $ENV{TEST_NGINX_KEYS};
+
+sub make_certificate ($certificate, $key) {
+    my @names   = (-subj => '/CN=localhost', -addext => 'subjectAltName=DNS:localhost,IP:127.0.0.1');
+    my @command = (
+        qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2),
+        @names, -keyout => $key, -out => $certificate
+    );
+    system(join(' ', map { quotemeta } @command) . ' 2>/dev/null') == 0 or die "openssl failed";
+}
+
+sub set_up_test_nginx () {
+    Test::Nginx::Socket::master_on();
+    Test::Nginx::Socket::no_long_string();
+    Test::Nginx::Socket::add_block_preprocessor(
+        sub ($block) {
+            return if defined $block->no_error_log || defined $block->error_log;
+            my @never = defined $block->must_die ? ('[alert]') : ('[alert]', '[emerg]');
+            $block->set_value(no_error_log => join "\n", @never);
+        }
+    );
+    Test::Nginx::Socket::add_test_cleanup_handler(
+        sub {
+            append_file("$LOGS/$TEST.access.log",
+                read_file("$ENV{TEST_NGINX_SERVROOT}/logs/access.log"));
+        }
+    );
+}
+
+INIT { set_up_test_nginx() if $INC{'Test/Nginx/Socket.pm'} }
+
+1;
