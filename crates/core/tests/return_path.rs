@@ -252,7 +252,7 @@ fn mutants() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
     fn d51_accepted_paths_stay_on_the_origin(raw in prop_oneof![mixtures(), mutants()]) {
