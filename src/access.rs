@@ -9,7 +9,7 @@ use authgate_core::pages::Page;
 
 /// What `authgate` says of a location.
 #[derive(Clone, Copy)]
-pub struct Site<'c> {
+pub(crate) struct Site<'c> {
     /// The realm.
     pub realm: &'c Realm,
     /// Whether anybody is refused.
@@ -18,7 +18,7 @@ pub struct Site<'c> {
 
 /// Whether anybody is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Who has no valid credential is.
     Required,
     /// Nobody is; the variables tell.
@@ -27,7 +27,7 @@ pub enum Mode {
 
 /// What a phase handler tells nginx.
 #[must_use]
-pub enum Phase {
+pub(crate) enum Phase {
     /// The request may pass. Produced in [`admit`] alone.
     Pass(Pass),
     /// No opinion.
@@ -39,10 +39,10 @@ pub enum Phase {
 }
 
 /// The right to pass.
-pub struct Pass(());
+pub(crate) struct Pass(());
 
 /// The access phase: nginx has asked `allow`, `deny`, `auth_basic` and `auth_request` before.
-pub fn access(request: Request<'_>) -> Phase {
+pub(crate) fn access(request: Request<'_>) -> Phase {
     if page_at(request).is_some() {
         return admit();
     }
@@ -78,7 +78,11 @@ fn refuse(request: Request<'_>, realm: &Realm, cause: Cause) -> Phase {
 }
 
 /// The verdict of `realm`, computed once for each visit. `None` where something inside fails.
-pub fn decide(request: Request<'_>, visit: &Visit<'_>, realm: &Realm) -> Option<Verdict> {
+pub(crate) fn decide<'r>(
+    request: Request<'r>,
+    visit: &Visit<'r>,
+    realm: &Realm,
+) -> Option<Verdict> {
     let known = visit.verdict.borrow().clone();
     if let Some((by, verdict)) = known
         && std::ptr::eq(by, realm)
@@ -92,14 +96,14 @@ pub fn decide(request: Request<'_>, visit: &Visit<'_>, realm: &Realm) -> Option<
 }
 
 /// The realm and the page of the gate's own that this request is for.
-pub fn page_at(request: Request<'_>) -> Option<(&Realm, Page)> {
+pub(crate) fn page_at(request: Request<'_>) -> Option<(&Realm, Page)> {
     let path = request.path();
     let mut realms = request.server().realms().iter();
-    realms.find_map(|realm| Some((*realm, Page::at(&realm.settings, path)?)))
+    realms.find_map(|realm| Some((&**realm, Page::at(&realm.settings, path)?)))
 }
 
 /// The cookie to send with the answer of an admitted request whose session is due for renewal.
-pub fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String> {
+pub(crate) fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String> {
     if !request.is_main() || !request.location().is_gated() {
         return None;
     }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 ///
 /// # Errors
 /// The mistake, with the file and its line, as nginx says it.
-pub fn users(path: &Path, allow_weak: bool) -> Result<Users, String> {
+pub(crate) fn users(path: &Path, allow_weak: bool) -> Result<Users, String> {
     let text = read(path)?;
     Users::parse(&text, allow_weak).map_err(|mistake| at(path, mistake.line, &mistake.error))
 }
@@ -19,7 +19,7 @@ pub fn users(path: &Path, allow_weak: bool) -> Result<Users, String> {
 ///
 /// # Errors
 /// The mistake, with the file and its line; never a byte of a key.
-pub fn keys(path: &Path) -> Result<Keys, String> {
+pub(crate) fn keys(path: &Path) -> Result<Keys, String> {
     let text = read(path)?;
     Keys::parse(&text).map_err(|mistake| at(path, mistake.line, &mistake.error))
 }
@@ -28,7 +28,7 @@ pub fn keys(path: &Path) -> Result<Keys, String> {
 ///
 /// # Errors
 /// That it may not, and what to do.
-pub fn readable_by_workers(path: &Path) -> Result<(), String> {
+pub(crate) fn readable_by_workers(path: &Path) -> Result<(), String> {
     let opened = process::as_worker(|| std::fs::File::open(path));
     let user = opened.map_err(|(user, error)| (user, error.to_string()));
     user.map(drop).map_err(|(user, error)| {

@@ -15,7 +15,7 @@ use authgate_core::token::SessionId;
 
 /// The PRECONTENT phase: answers the gate's own pages, and takes the gate's credentials from every
 /// other request of the server, gated or not, before an application sees it.
-pub fn precontent(request: Request<'_>) -> Phase {
+pub(crate) fn precontent(request: Request<'_>) -> Phase {
     if let Some((realm, page)) = access::page_at(request) {
         let action =
             with_gate(request, realm, |gate, head| gate.page(page, head, crate::nginx::now()));

@@ -10,7 +10,7 @@ use authgate_core::users::Users;
 use std::cell::OnceCell;
 
 /// One realm of one configuration, shared by all servers that use it.
-pub struct Realm {
+pub(crate) struct Realm {
     /// Its directives.
     pub settings: Settings,
     /// Who may sign in.
@@ -27,7 +27,7 @@ pub struct Realm {
 impl Realm {
     /// A realm that is ready once its shared memory is; `readable` is asked then whether workers
     /// may read the files.
-    pub fn new(
+    pub(crate) fn new(
         settings: Settings,
         users: Users,
         keys: Option<Keys>,
@@ -48,7 +48,7 @@ impl Realm {
     ///
     /// # Errors
     /// A file that workers may not read, as nginx says it.
-    pub fn ready(&self) -> Result<(), String> {
+    pub(crate) fn ready(&self) -> Result<(), String> {
         (self.readable)()?;
         let ring = self.zone.with_secrets(|secret, age| {
             let name = &self.settings.name;
@@ -65,7 +65,7 @@ impl Realm {
     }
 
     /// The gate of this realm; `None` where its shared memory is missing.
-    pub fn gate(&self) -> Option<Gate<'_>> {
+    pub(crate) fn gate(&self) -> Option<Gate<'_>> {
         Some(Gate {
             settings: &self.settings,
             users: &self.users,
@@ -75,7 +75,7 @@ impl Realm {
     }
 
     /// Ends a session in every worker. False where it could not be written down.
-    pub fn end_session(&self, session: SessionId, ends_at: u64) -> bool {
+    pub(crate) fn end_session(&self, session: SessionId, ends_at: u64) -> bool {
         let now = crate::nginx::now();
         let write = || self.zone.ended().map(|ended| ended.insert(session, ends_at, now));
         self.zone.locked(write).flatten().is_some()

@@ -12,7 +12,7 @@ use ngx::ffi::{
 use zeroize::{Zeroize, Zeroizing};
 
 /// A whole body, or one over the limit.
-pub enum Body {
+pub(crate) enum Body {
     /// All of it, wiped when dropped.
     Complete(Zeroizing<Vec<u8>>),
     /// More than the limit.
@@ -20,7 +20,7 @@ pub enum Body {
 }
 
 /// What is called with the body.
-pub type Then = fn(Request<'_>, Body) -> Sent;
+pub(crate) type Then = fn(Request<'_>, Body) -> Sent;
 
 /// A body that is being read.
 pub(super) struct Reading {
@@ -30,7 +30,7 @@ pub(super) struct Reading {
 }
 
 /// Reads the body, then calls `then`: at once where all of it is here, else when it has come.
-pub fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
+pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
     let Some(visit) = request.visit() else {
         return Sent::failed(request);
     };
@@ -85,7 +85,7 @@ fn advance(request: Request<'_>) -> ngx_int_t {
             let then = reading.then;
             let body = if fits { Body::Complete(reading.bytes) } else { Body::TooLarge };
             block_reading(request);
-            then(request, body);
+            let _: Sent = then(request, body);
             return NGX_DONE as ngx_int_t;
         }
         visit.reading.replace(Some(reading));

@@ -24,7 +24,7 @@ use std::ffi::c_void;
 use std::panic::{self, AssertUnwindSafe};
 
 /// How a check ended.
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It ran; whether the password matches.
     Checked(Check, bool),
     /// Too many wait.
@@ -34,11 +34,11 @@ pub enum Outcome {
 }
 
 /// What is called with the outcome.
-pub type Then = fn(Request<'_>, Outcome) -> Sent;
+pub(crate) type Then = fn(Request<'_>, Outcome) -> Sent;
 
 /// This worker's checks of one realm.
 #[derive(Default)]
-pub struct Queue {
+pub(crate) struct Queue {
     running: Cell<usize>,
     waiting: RefCell<FairQueue<Waiting>>,
 }
@@ -72,7 +72,7 @@ enum Priority {
 }
 
 /// Has the check run in a thread, now or in its turn, and `then` called on the event loop.
-pub fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Then) -> Sent {
+pub(crate) fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Then) -> Sent {
     super::faults::panic_at(request, "submit");
     let queue = &realm.checks;
     wait(request);
@@ -290,6 +290,7 @@ unsafe extern "C" fn give_up(ticket: *mut c_void) {
     // SAFETY: nginx calls this once, with the record's data; the realm lives as long as the cycle,
     // which outlives its requests.
     let Ticket { request, realm } = unsafe { ticket.cast::<Ticket>().read() };
+    // SAFETY: as above.
     let queue = unsafe { &(*realm).checks };
     drop(queue.waiting.borrow_mut().remove(|waiting| waiting.request == request));
 }

@@ -18,25 +18,26 @@ use std::collections::HashMap;
 use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
 use std::ptr::null_mut;
+use std::rc::Rc;
 
 /// All realms, in the order of declaration.
 #[derive(Default)]
-pub struct MainConf {
-    realms: Vec<Box<Realm>>,
+pub(super) struct MainConf {
+    realms: Vec<Rc<Realm>>,
 }
 
 /// What a server says: the realms that any of its locations names.
 #[derive(Default)]
-pub struct ServerConf {
-    realms: Vec<*const Realm>,
+pub(crate) struct ServerConf {
+    realms: Vec<Rc<Realm>>,
 }
 
 /// What a location says.
 #[derive(Default)]
-pub struct LocationConf {
+pub(crate) struct LocationConf {
     authgate: Option<Directive>,
     endpoints: Option<Directive>,
-    gate: Option<(*const Realm, Mode)>,
+    gate: Option<(Rc<Realm>, Mode)>,
 }
 
 /// `authgate NAME [optional]` or `off`, and where it stands.
@@ -56,33 +57,30 @@ struct Place {
 }
 
 impl MainConf {
-    pub(super) fn realms(&self) -> &[Box<Realm>] {
+    pub(super) fn realms(&self) -> &[Rc<Realm>] {
         &self.realms
     }
 
-    fn find(&self, name: &str) -> Option<&Realm> {
-        self.realms.iter().map(AsRef::as_ref).find(|realm| realm.settings.name == name)
+    fn find(&self, name: &str) -> Option<Rc<Realm>> {
+        self.realms.iter().find(|realm| realm.settings.name == name).cloned()
     }
 }
 
 impl ServerConf {
     /// The realms of the server.
-    pub fn realms(&self) -> &[&Realm] {
-        // SAFETY: a pointer to a realm that lives as long as the configuration is a reference to
-        // it: same size, never null.
-        unsafe { &*(std::ptr::from_ref(self.realms.as_slice()) as *const [&Realm]) }
+    pub(crate) fn realms(&self) -> &[Rc<Realm>] {
+        &self.realms
     }
 }
 
 impl LocationConf {
     /// The gate of the location, where it has one.
-    pub fn site(&self) -> Option<Site<'_>> {
-        // SAFETY: realms live as long as the configuration that holds this.
-        self.gate.map(|(realm, mode)| Site { realm: unsafe { &*realm }, mode })
+    pub(crate) fn site(&self) -> Option<Site<'_>> {
+        self.gate.as_ref().map(|(realm, mode)| Site { realm, mode: *mode })
     }
 
     /// Whether the location has a gate.
-    pub fn is_gated(&self) -> bool {
+    pub(crate) fn is_gated(&self) -> bool {
         self.gate.is_some()
     }
 }
@@ -201,7 +199,7 @@ fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
     }
     let settings = block.builder.finish().map_err(|error| error.to_string())?;
     let realm = load(cf, settings, users, keys)?;
-    let realm = Box::new(realm);
+    let realm = Rc::new(realm);
     if !Zone::declare(cf, &realm) {
         return Err(String::new());
     }
@@ -319,27 +317,27 @@ pub(super) unsafe extern "C" fn merge_location(
 }
 
 /// Finds the realm that a directive names and makes the server answer for it.
-fn use_realm(cf: &ngx_conf_t, directive: &Directive) -> Result<Option<*const Realm>, String> {
+fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Realm>>, String> {
     let Some(name) = &directive.realm else { return Ok(None) };
     let Some(realm) = module::main_conf(cf).find(name) else {
         return Err(say_at(cf.log, &format!("unknown realm \"{name}\""), &directive.place));
     };
+    let log = cf.log;
     let server = module::merged_server_conf(cf);
-    let known = |other: &&Realm| std::ptr::eq(*other, realm);
-    if !server.realms().iter().any(known) {
-        if let Some(other) =
-            server.realms().iter().find(|other| collide(&other.settings, &realm.settings))
-        {
-            let mistake = format!(
-                "realms \"{}\" and \"{name}\" in one server have the same cookie name or overlapping paths",
-                other.settings.name
-            );
-            return Err(say_at(cf.log, &mistake, &directive.place));
-        }
-        server.realms.push(realm);
+    if server.realms.iter().any(|other| Rc::ptr_eq(other, &realm)) {
+        return Ok(Some(realm));
     }
+    let other = server.realms.iter().find(|other| collide(&other.settings, &realm.settings));
+    if let Some(other) = other {
+        let other = &other.settings.name;
+        let mistake = format!("realms \"{other}\" and \"{name}\" {COLLISION}");
+        return Err(say_at(log, &mistake, &directive.place));
+    }
+    server.realms.push(Rc::clone(&realm));
     Ok(Some(realm))
 }
+
+const COLLISION: &str = "in one server have the same cookie name or overlapping paths";
 
 fn collide(a: &Settings, b: &Settings) -> bool {
     let paths = a.path.starts_with(&b.path) || b.path.starts_with(&a.path);

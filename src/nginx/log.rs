@@ -24,11 +24,6 @@ pub(super) fn warn(request: Request<'_>, text: &str) {
     write(request.log(), NGX_LOG_WARN, &format!("authgate: {text}"));
 }
 
-/// Writes an error about a request.
-pub(super) fn error(request: Request<'_>, text: &str) {
-    write(request.log(), NGX_LOG_ERR, &format!("authgate: {text}"));
-}
-
 /// Writes an alert of the worker.
 pub(super) fn alert(text: &str) {
     write(cycle_log(), NGX_LOG_ALERT, &format!("authgate: {text}"));
@@ -37,11 +32,6 @@ pub(super) fn alert(text: &str) {
 /// Writes a mistake in the configuration.
 pub(super) fn emerg(log: *mut ngx_log_t, text: &str) {
     write(log, NGX_LOG_EMERG, text);
-}
-
-/// Writes a warning about the configuration.
-pub(super) fn conf_warn(log: *mut ngx_log_t, text: &str) {
-    write(log, NGX_LOG_WARN, text);
 }
 
 pub(super) fn cycle_log() -> *mut ngx_log_t {

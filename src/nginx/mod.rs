@@ -3,8 +3,8 @@
 
 #![allow(unsafe_code, reason = "this is where nginx's pointers become references")]
 
-pub mod body;
-pub mod checks;
+pub(crate) mod body;
+pub(crate) mod checks;
 mod conf;
 mod crypt;
 mod entry;
@@ -13,14 +13,14 @@ mod filter;
 mod headers;
 mod log;
 mod module;
-pub mod process;
-pub mod reply;
-pub mod request;
+pub(crate) mod process;
+pub(crate) mod reply;
+pub(crate) mod request;
 mod variables;
-pub mod visit;
-pub mod zone;
+pub(crate) mod visit;
+pub(crate) mod zone;
 
 /// The current time in Unix seconds, as nginx last saw it: no system call.
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     u64::try_from(ngx::ffi::ngx_time()).unwrap_or(0)
 }

@@ -81,7 +81,7 @@ static FILTER_CONTEXT: ngx_http_module_t = ngx_http_module_t {
 /// The gate.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub static mut ngx_http_authgate_module: ngx_module_t = ngx_module_t {
+pub(super) static mut ngx_http_authgate_module: ngx_module_t = ngx_module_t {
     ctx: addr_of!(GATE_CONTEXT).cast_mut().cast(),
     commands: addr_of_mut!(COMMANDS).cast(),
     init_process: Some(init_process),
@@ -91,7 +91,7 @@ pub static mut ngx_http_authgate_module: ngx_module_t = ngx_module_t {
 /// The response header filter.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub static mut ngx_http_authgate_filter_module: ngx_module_t =
+pub(super) static mut ngx_http_authgate_filter_module: ngx_module_t =
     ngx_module_t { ctx: addr_of!(FILTER_CONTEXT).cast_mut().cast(), commands: NONE, ..MODULE };
 
 static mut NO_COMMANDS: [ngx_command_t; 1] = [ngx_command_t::empty()];
@@ -127,7 +127,7 @@ const MODULE: ngx_module_t = ngx_module_t {
 
 /// A table of pointers that nginx reads and nobody writes.
 #[repr(transparent)]
-pub struct Table<T, const N: usize>([*const T; N]);
+pub(super) struct Table<T, const N: usize>([*const T; N]);
 
 // SAFETY: the pointers name statics and are only read.
 unsafe impl<T, const N: usize> Sync for Table<T, N> {}
@@ -135,13 +135,13 @@ unsafe impl<T, const N: usize> Sync for Table<T, N> {}
 /// The modules of this object.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub static ngx_modules: Table<ngx_module_t, 3> =
+pub(super) static ngx_modules: Table<ngx_module_t, 3> =
     Table([addr_of!(ngx_http_authgate_module), addr_of!(ngx_http_authgate_filter_module), null()]);
 
 /// Their names.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub static ngx_module_names: Table<c_char, 3> = Table([
+pub(super) static ngx_module_names: Table<c_char, 3> = Table([
     c"ngx_http_authgate_module".as_ptr(),
     c"ngx_http_authgate_filter_module".as_ptr(),
     null(),
@@ -151,7 +151,7 @@ pub static ngx_module_names: Table<c_char, 3> = Table([
 /// from the last module to the first, and so do header filters.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub static ngx_module_order: Table<c_char, 7> = Table([
+pub(super) static ngx_module_order: Table<c_char, 7> = Table([
     c"ngx_http_authgate_module".as_ptr(),
     c"ngx_http_auth_request_module".as_ptr(),
     c"ngx_http_auth_basic_module".as_ptr(),
@@ -181,7 +181,7 @@ pub(super) unsafe fn server_conf(r: *mut ngx_http_request_t) -> *const ServerCon
 }
 
 /// The configuration of `http` that is being read.
-pub(super) fn main_conf(cf: &ngx_conf_t) -> &mut MainConf {
+pub(super) fn main_conf(cf: &mut ngx_conf_t) -> &mut MainConf {
     // SAFETY: inside http{} and its hooks, ctx is its context, and create_main_conf made this; one
     // thread reads configuration and holds this borrow for one call.
     unsafe {
@@ -191,7 +191,7 @@ pub(super) fn main_conf(cf: &ngx_conf_t) -> &mut MainConf {
 }
 
 /// The configuration of the server whose locations are being merged.
-pub(super) fn merged_server_conf(cf: &ngx_conf_t) -> &mut ServerConf {
+pub(super) fn merged_server_conf(cf: &mut ngx_conf_t) -> &mut ServerConf {
     // SAFETY: as for the main configuration; nginx sets srv_conf before it merges a server.
     unsafe {
         let ctx = cf.ctx.cast::<ngx_http_conf_ctx_t>();
@@ -199,7 +199,7 @@ pub(super) fn merged_server_conf(cf: &ngx_conf_t) -> &mut ServerConf {
     }
 }
 
-fn core_conf(cf: &ngx_conf_t) -> &mut ngx_http_core_main_conf_t {
+fn core_conf(cf: &mut ngx_conf_t) -> &mut ngx_http_core_main_conf_t {
     // SAFETY: as for the main configuration.
     unsafe {
         let ctx = cf.ctx.cast::<ngx_http_conf_ctx_t>();
@@ -238,7 +238,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
-        if !main_conf(unsafe { &*cf }).realms().is_empty() {
+        if !main_conf(unsafe { &mut *cf }).realms().is_empty() {
             filter::install();
         }
         Some(())

@@ -21,7 +21,7 @@ pub(super) fn remember(cycle: *mut ngx_cycle_t) {
 ///
 /// # Errors
 /// What `open` says, and the user's name.
-pub fn as_worker<R>(open: impl FnOnce() -> io::Result<R>) -> Result<R, (String, io::Error)> {
+pub(crate) fn as_worker<R>(open: impl FnOnce() -> io::Result<R>) -> Result<R, (String, io::Error)> {
     // SAFETY: geteuid cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
     match worker().filter(|_| root) {

@@ -12,14 +12,14 @@ use ngx::ffi::{
 
 /// The proof that a request has been answered, or will be: nginx has nothing more to do with it.
 #[must_use]
-pub struct Sent(());
+pub(crate) struct Sent(());
 
 impl Sent {
     /// It will be answered when nginx calls again.
     pub(super) const LATER: Self = Self(());
 
     /// Answers with nginx's own page of status 500.
-    pub fn failed(request: Request<'_>) -> Self {
+    pub(crate) fn failed(request: Request<'_>) -> Self {
         // SAFETY: a live request, finalized here alone.
         unsafe {
             let code = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
@@ -35,7 +35,7 @@ impl Sent {
 }
 
 /// Carries out what goes with a reply, sends it and ends the request.
-pub fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
+pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     if let Some((session, ends_at)) = reply.ends
         && !realm.end_session(session, ends_at)
     {
@@ -110,7 +110,7 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
 }
 
 /// Leaves a refusal to the location's own `error_page`, with the challenge and without caching.
-pub fn challenge(request: Request<'_>, reply: &Reply) -> Option<()> {
+pub(crate) fn challenge(request: Request<'_>, reply: &Reply) -> Option<()> {
     if let Some(event) = &reply.event {
         log::event(request, event);
     }

@@ -14,10 +14,11 @@ use ngx::ffi::{
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 /// A request, borrowed for one call from nginx.
 #[derive(Clone, Copy)]
-pub struct Request<'r> {
+pub(crate) struct Request<'r> {
     raw: NonNull<ngx_http_request_t>,
     life: PhantomData<&'r ngx_http_request_t>,
 }
@@ -40,19 +41,19 @@ impl<'r> Request<'r> {
     }
 
     /// The main request of this one, which may be itself.
-    pub fn main(self) -> Self {
+    pub(crate) fn main(self) -> Self {
         // SAFETY: nginx sets `main` of every request, and it outlives its subrequests.
         let main = unsafe { NonNull::new_unchecked(self.get().main) };
         Self { raw: main, life: PhantomData }
     }
 
     /// Whether this is the main request, not a subrequest.
-    pub fn is_main(self) -> bool {
+    pub(crate) fn is_main(self) -> bool {
         std::ptr::eq(self.get().main, self.raw())
     }
 
     /// The method.
-    pub fn method(self) -> Method {
+    pub(crate) fn method(self) -> Method {
         match u32::try_from(self.get().method) {
             Ok(NGX_HTTP_GET) => Method::Get,
             Ok(NGX_HTTP_HEAD) => Method::Head,
@@ -62,59 +63,59 @@ impl<'r> Request<'r> {
     }
 
     /// The path that nginx matched to a location: decoded and normalized.
-    pub fn path(self) -> &'r [u8] {
+    pub(crate) fn path(self) -> &'r [u8] {
         bytes(self.get().uri)
     }
 
     /// Whether the connection is TLS.
-    pub fn tls(self) -> bool {
+    pub(crate) fn tls(self) -> bool {
         // SAFETY: a request's connection lives as long as the request.
         unsafe { !(*self.get().connection).ssl.is_null() }
     }
 
     /// The client's address; `None` on a unix socket.
-    pub fn address(self) -> Option<IpAddr> {
+    pub(crate) fn address(self) -> Option<IpAddr> {
         // SAFETY: nginx fills sockaddr of every connection, in the length of its family.
         unsafe { ip_address((*self.get().connection).sockaddr) }
     }
 
     /// What this location says.
-    pub fn location(self) -> &'r LocationConf {
+    pub(crate) fn location(self) -> &'r LocationConf {
         // SAFETY: create_loc_conf made one for every location, and it lives as long as the cycle,
         // which outlives its requests.
         unsafe { &*module::location_conf(self.raw()) }
     }
 
     /// What this server says.
-    pub fn server(self) -> &'r ServerConf {
+    pub(crate) fn server(self) -> &'r ServerConf {
         // SAFETY: as for the location.
         unsafe { &*module::server_conf(self.raw()) }
     }
 
     /// What is remembered of the request through internal redirects.
-    pub fn visit(self) -> Option<&'r Visit<'r>> {
+    pub(crate) fn visit(self) -> Option<&'r Visit<'r>> {
         Visit::of(self)
     }
 
     /// Remembers whose login this is, until its password has been checked. False for a subrequest,
     /// which has no body of its own.
-    pub fn begin_login(self, realm: &'r Realm) -> bool {
+    pub(crate) fn begin_login(self, realm: &'r Realm) -> bool {
         let visit = self.is_main().then(|| self.visit()).flatten();
         visit.map(|visit| visit.login.set(Some(realm))).is_some()
     }
 
     /// The realm whose login is under way.
-    pub fn login_realm(self) -> Option<&'r Realm> {
+    pub(crate) fn login_realm(self) -> Option<&'r Realm> {
         self.visit()?.login.get()
     }
 
     /// Takes the gate's credentials from the request before an application sees it: the cookies of
     /// every realm of the server, and an API token. `None` where memory is short.
-    pub fn strip_credentials(self) -> Option<()> {
+    pub(crate) fn strip_credentials(self) -> Option<()> {
         let realms = self.server().realms();
-        let cookies = |realm: &&Realm| headers::has_cookies(self, &realm.settings.cookie);
-        let bearer = |realm: &&Realm| realm.settings.accept.bearer() && self.has_api_token();
-        for realm in realms.iter().copied().filter(cookies) {
+        let cookies = |realm: &&Rc<Realm>| headers::has_cookies(self, &realm.settings.cookie);
+        let bearer = |realm: &Rc<Realm>| realm.settings.accept.bearer() && self.has_api_token();
+        for realm in realms.iter().filter(cookies) {
             self.visit()?;
             headers::strip_cookies(self, &realm.settings.cookie)?;
         }
@@ -133,7 +134,7 @@ impl<'r> Request<'r> {
 
     /// Whether the location answers `status` with a page of its own (`error_page`), and nginx would
     /// take it now.
-    pub fn has_error_page(self, status: u16) -> bool {
+    pub(crate) fn has_error_page(self, status: u16) -> bool {
         let request = self.get();
         if request.error_page() != 0 || request.uri_changes() == 0 {
             return false;
@@ -150,7 +151,11 @@ impl<'r> Request<'r> {
     }
 
     /// Reads the head of the request, with the credentials that it came with.
-    pub fn with_head<R>(self, visit: &Visit<'r>, read: impl FnOnce(&RequestHead<'_>) -> R) -> R {
+    pub(crate) fn with_head<R>(
+        self,
+        visit: &Visit<'r>,
+        read: impl FnOnce(&RequestHead<'_>) -> R,
+    ) -> R {
         let fields = |name: &str| headers::find(self, name).map(<[u8]>::trim_ascii);
         read(&RequestHead {
             method: self.method(),

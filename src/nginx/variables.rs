@@ -59,10 +59,7 @@ pub(super) fn take_over_remote_user(core: &ngx_http_core_main_conf_t) -> Option<
         let remote_user = string(b"remote_user");
         let key = keys.iter().find(|key| key.key.as_bytes() == remote_user.as_bytes())?;
         let variable = key.value.cast::<ngx_http_variable_t>().as_mut()?;
-        if variable.get_handler != Some(get_remote_user as _) {
-            UNVERIFIED = variable.get_handler;
-        }
-        variable.get_handler = Some(get_remote_user);
+        UNVERIFIED = variable.get_handler.replace(get_remote_user);
         variable.flags |= NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
     }
     Some(())

@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 
 /// One visit of a client: a main request with its subrequests and internal redirects.
-pub struct Visit<'r> {
+pub(crate) struct Visit<'r> {
     cookies: &'r [&'r [u8]],
     authorization: Option<&'r [u8]>,
     /// The verdict and the realm that gave it.
@@ -46,7 +46,10 @@ impl<'r> Visit<'r> {
         unsafe {
             let mut record = (*request.main().get().pool).cleanup;
             while let Some(current) = record.as_ref() {
-                if current.handler == Some(end) {
+                if current
+                    .handler
+                    .is_some_and(|handler| std::ptr::fn_addr_eq(handler, end as Handler))
+                {
                     return current.data.cast::<Self>().as_ref();
                 }
                 record = current.next;
@@ -85,15 +88,17 @@ impl<'r> Visit<'r> {
     }
 
     /// The values of the `Cookie` lines that the client sent.
-    pub fn cookies(&self) -> &'r [&'r [u8]] {
+    pub(crate) fn cookies(&self) -> &'r [&'r [u8]] {
         self.cookies
     }
 
     /// The value of the `Authorization` line that the client sent.
-    pub fn authorization(&self) -> Option<&'r [u8]> {
+    pub(crate) fn authorization(&self) -> Option<&'r [u8]> {
         self.authorization
     }
 }
+
+type Handler = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" fn end(visit: *mut c_void) {
     // SAFETY: nginx calls this once, with the data of a record that `begin` has filled.

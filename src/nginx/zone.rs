@@ -24,7 +24,7 @@ struct Layout {
 
 /// The shared memory of one realm, once nginx has mapped it.
 #[derive(Default)]
-pub struct Zone {
+pub(crate) struct Zone {
     mapped: Cell<Option<(NonNull<ngx_slab_pool_t>, NonNull<Layout>)>>,
 }
 
@@ -50,7 +50,10 @@ impl Zone {
     }
 
     /// Gives the memory's secret and its age to `with`; `None` before nginx has mapped it.
-    pub fn with_secrets<R>(&self, with: impl FnOnce(&[u8; 32], &[u8; 32]) -> R) -> Option<R> {
+    pub(crate) fn with_secrets<R>(
+        &self,
+        with: impl FnOnce(&[u8; 32], &[u8; 32]) -> R,
+    ) -> Option<R> {
         let (_, layout) = self.mapped.get()?;
         // SAFETY: mapped memory stays so for the cycle; both fields are written once, by `init`.
         let layout = unsafe { layout.as_ref() };
@@ -58,7 +61,7 @@ impl Zone {
     }
 
     /// The table of ended sessions.
-    pub fn ended(&self) -> Option<Ended<'_>> {
+    pub(crate) fn ended(&self) -> Option<Ended<'_>> {
         let (_, layout) = self.mapped.get()?;
         // SAFETY: `init` has allocated `slots` zeroed slots at the offset; they are atomics, shared
         // among workers.
@@ -70,7 +73,7 @@ impl Zone {
     }
 
     /// Runs `write` while no other worker writes.
-    pub fn locked<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
+    pub(crate) fn locked<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
         let (pool, _) = self.mapped.get()?;
         // SAFETY: the slab's mutex, which nginx releases where a worker dies with it.
         unsafe {

@@ -156,16 +156,6 @@ impl Ended<'_> {
         }
         self.head.everyone_until.store(first.midpoint(last), Release);
     }
-
-    /// The earliest absolute end of a session that begins now: past those ended by the coarse mark.
-    pub fn earliest_new_end(&self) -> u64 {
-        todo!()
-    }
-
-    /// Remembers the farthest absolute end given out.
-    pub fn note_sign_in(&self, _ends_at: u64) {
-        todo!()
-    }
 }
 
 impl Slot {

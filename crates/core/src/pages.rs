@@ -169,7 +169,6 @@ impl Gate<'_> {
             epoch: self.ring.epoch(&check.username, check.hash.as_str()),
         };
         let cookie = self.session_cookie(&claims, head.tls, now)?;
-        self.ended.note_sign_in(ends_at);
         let reply = match Format::of(head) {
             Format::Json => {
                 let body = json!({ "user": claims.user, "expires": claims.expires_at });
