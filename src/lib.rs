@@ -1,1 +1,17 @@
-//! The nginx module.
+//! authgate: an nginx module that asks who comes before it lets anyone to what lies behind.
+//!
+//! - [`access`]: the gate in the access phase
+//! - [`login`]: the gate's own pages, and the password check in between
+//! - [`realm`]: settings, users, keys and shared memory of one realm
+//! - [`files`]: reading users and keys
+//! - [`nginx`]: the edge, the only unsafe code
+//!
+//! Nothing is decided here: that is `authgate-core`.
+
+#![deny(unsafe_code)]
+
+mod access;
+mod files;
+mod login;
+mod nginx;
+mod realm;

@@ -5,14 +5,23 @@
 
 pub mod cookie;
 pub mod ended;
+pub mod event;
 pub mod form;
+pub mod gate;
 pub mod keyring;
 pub mod lines;
 pub mod negotiate;
+pub mod network;
 pub mod origin;
 pub mod page;
+pub mod pages;
 pub mod password;
+mod percent;
+pub mod queue;
+pub mod reply;
 pub mod request;
 pub mod return_path;
+pub mod settings;
 pub mod token;
+pub mod units;
 pub mod users;

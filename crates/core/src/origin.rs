@@ -1,8 +1,54 @@
 //! Whether a post comes from this site's own pages (Fetch Metadata, and `Origin` of RFC 6454).
 
 use crate::request::RequestHead;
+use http::uri::Authority;
 
 /// Whether a post may act: from this origin, or from a client that is no browser.
-pub fn may_post(_head: &RequestHead<'_>) -> bool {
-    todo!()
+///
+/// A browser says where a request comes from in `Sec-Fetch-Site`; an older one, or any over plain
+/// HTTP, in `Origin`. A client that sends neither holds no cookie of another's.
+pub fn may_post(head: &RequestHead<'_>) -> bool {
+    match ((head.fields)("sec-fetch-site"), (head.fields)("origin")) {
+        (Some(site), _) => matches!(site, b"same-origin" | b"none"),
+        (None, Some(origin)) => is_this_host(origin, (head.fields)("host")).unwrap_or(false),
+        (None, None) => true,
+    }
+}
+
+/// Whether `Origin` names the host and port that `Host` names. The scheme is not compared: where
+/// TLS ends in front, this host does not know its own. `None` where either cannot be read, as with
+/// `null` (RFC 6454, section 7.1).
+fn is_this_host(origin: &[u8], host: Option<&[u8]>) -> Option<bool> {
+    let (scheme, authority) = std::str::from_utf8(origin).ok()?.split_once("://")?;
+    let default_port = match scheme.to_ascii_lowercase().as_str() {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let theirs = HostAndPort::read(authority, default_port)?;
+    let ours = HostAndPort::read(std::str::from_utf8(host?).ok()?, default_port)?;
+    Some(theirs == ours)
+}
+
+#[derive(PartialEq, Eq)]
+struct HostAndPort {
+    host: String,
+    port: u16,
+}
+
+impl HostAndPort {
+    /// `host[:port]` and nothing else: no user information, no port that is not a number.
+    fn read(text: &str, default_port: u16) -> Option<Self> {
+        let authority = Authority::try_from(text).ok().filter(|_| !text.contains('@'))?;
+        let port = match text.strip_prefix(authority.host())? {
+            "" => default_port,
+            rest => read_port(rest.strip_prefix(':')?)?,
+        };
+        Some(Self { host: authority.host().to_ascii_lowercase(), port })
+    }
+}
+
+fn read_port(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }

@@ -1,4 +1,8 @@
-//! The pages: one HTML answer each, no external request, no script.
+//! The pages: one HTML answer each, no external request, no script. Templates and style are in
+//! `templates/`; askama escapes every value.
+
+use askama::Template;
+use std::borrow::Cow;
 
 /// What the login page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,28 +13,109 @@ pub enum Notice {
     InvalidCredentials,
     /// Too many checks at once: try again in so many seconds.
     Busy(u32),
+    /// The session that the visitor had is over.
+    Expired,
 }
 
-/// The login page. The same bytes whatever was wrong with the credentials.
-pub fn login(
-    _realm: &str,
-    _action: &str,
-    _return_to: &str,
-    _username: &str,
-    _notice: Notice,
-) -> String {
-    todo!()
+impl Notice {
+    /// How it is announced (WAI-ARIA), and its words.
+    fn announced(self) -> Option<(&'static str, Cow<'static, str>)> {
+        match self {
+            Self::None => None,
+            Self::InvalidCredentials => Some(("alert", "Wrong user name or password.".into())),
+            Self::Busy(seconds) => Some(("alert", busy(seconds).into())),
+            Self::Expired => {
+                Some(("status", "Your session has ended. Please sign in again.".into()))
+            }
+        }
+    }
 }
 
-/// The page that asks whether to sign out.
-pub fn logout(_realm: &str, _action: &str, _user: &str) -> String {
-    todo!()
+fn busy(seconds: u32) -> String {
+    format!("Many people are signing in right now. Please try again in {}.", duration(seconds))
 }
 
-/// A short page with a heading, a sentence and perhaps a link: refusals and mistakes.
-pub fn message(_title: &str, _text: &str, _link: Option<(&str, &str)>) -> String {
-    todo!()
+fn duration(seconds: u32) -> String {
+    match seconds {
+        0 | 1 => "a second".into(),
+        2..120 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
 }
 
-/// The `Content-Security-Policy` of every page above.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'";
+/// The login page: the form posts to `action`, exactly as given, with `return_to` as `rd`. The same
+/// bytes whatever was wrong with the credentials.
+pub fn login(realm: &str, action: &str, return_to: &str, username: &str, notice: Notice) -> String {
+    render(&Login { realm, action, return_to, username, notice: notice.announced() })
+}
+
+/// The page that asks whether to sign out: one button that posts to `action`, exactly as given.
+pub fn logout(realm: &str, action: &str, user: &str) -> String {
+    render(&Logout { realm, action, user })
+}
+
+/// A short page with a heading, a sentence and perhaps a link (where to, and its words): refusals
+/// and mistakes.
+pub fn message(title: &str, text: &str, link: Option<(&str, &str)>) -> String {
+    render(&Message { title, text, link })
+}
+
+/// The `Content-Security-Policy` of every page above: this style, the icon in the page, a form that
+/// posts to this host; nothing else, and no frame around it.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
+     style-src 'sha256-2jfYXMEJfa5bgMQrIKcugd7HP1aDKniXJ/3WNCwDXN4='; \
+     img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Login<'a> {
+    realm: &'a str,
+    action: &'a str,
+    return_to: &'a str,
+    username: &'a str,
+    notice: Option<(&'static str, Cow<'static, str>)>,
+}
+
+#[derive(Template)]
+#[template(path = "logout.html")]
+struct Logout<'a> {
+    realm: &'a str,
+    action: &'a str,
+    user: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    title: &'a str,
+    text: &'a str,
+    link: Option<(&'a str, &'a str)>,
+}
+
+/// Writing to a `String` does not fail, and no value here has a `Display` that does.
+fn render(page: &impl Template) -> String {
+    page.render().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn c40_the_policy_names_the_style_of_every_page() {
+        let pages = [
+            login("ops", "/authgate/login", "/", "", Notice::None),
+            logout("ops", "/authgate/logout", "alice"),
+            message("Not found", "There is no such page.", None),
+        ];
+        for page in pages {
+            let (_, rest) = page.split_once("<style>").unwrap();
+            let (style, rest) = rest.split_once("</style>").unwrap();
+            assert!(!rest.contains("<style"));
+            let source = format!("'sha256-{}'", STANDARD.encode(Sha256::digest(style)));
+            assert!(CONTENT_SECURITY_POLICY.contains(&source), "the style is {source}");
+        }
+    }
+}

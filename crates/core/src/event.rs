@@ -1,0 +1,138 @@
+//! The log lines, stable, for people and fail2ban (reference, section 7).
+
+use crate::gate::Cause;
+use core::fmt;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Someone signed in.
+    LoginOk {
+        /// The user.
+        user: String,
+        /// The realm.
+        realm: String,
+    },
+    /// Someone did not.
+    LoginFailed {
+        /// The name that was typed.
+        user: String,
+        /// Why.
+        reason: Reason,
+        /// The realm.
+        realm: String,
+    },
+    /// Someone signed out.
+    Logout {
+        /// The user.
+        user: String,
+        /// The realm.
+        realm: String,
+    },
+    /// A credential was refused.
+    TokenRefused {
+        /// Why.
+        reason: Cause,
+        /// The realm.
+        realm: String,
+    },
+}
+
+/// Why a sign-in failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The password is not the user's.
+    BadPassword,
+    /// There is no such user, or the user is disabled.
+    UnknownUser,
+    /// Too many checks waited already.
+    Busy,
+}
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// nginx's `error`: what a default installation shows.
+    Error,
+    /// nginx's `info`.
+    Info,
+}
+
+impl Event {
+    /// The level of its line.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::LoginFailed { .. } => Level::Error,
+            Self::LoginOk { .. } | Self::Logout { .. } | Self::TokenRefused { .. } => Level::Info,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoginOk { user, realm } => {
+                write!(f, "login ok, user \"{}\", realm \"{realm}\"", Escaped(user))
+            }
+            Self::LoginFailed { user, reason, realm } => {
+                let (user, reason) = (Escaped(user), reason.as_str());
+                write!(f, "login failed, user \"{user}\", reason \"{reason}\", realm \"{realm}\"")
+            }
+            Self::Logout { user, realm } => {
+                write!(f, "logout, user \"{}\", realm \"{realm}\"", Escaped(user))
+            }
+            Self::TokenRefused { reason, realm } => {
+                write!(f, "token refused, reason \"{}\", realm \"{realm}\"", reason.as_str())
+            }
+        }
+    }
+}
+
+impl Reason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::BadPassword => "bad_password",
+            Self::UnknownUser => "unknown_user",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// What someone typed, fit for one line of a log: cut to 64 bytes, escaped.
+pub struct Escaped<'a>(pub &'a str);
+
+const MAX_LOGGED: usize = 64;
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut end = self.0.len().min(MAX_LOGGED);
+        while !self.0.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (shown, cut) = self.0.split_at_checked(end).unwrap_or_default();
+        for byte in shown.bytes() {
+            match byte {
+                b'"' | b'\\' | 0..0x20 | 0x7f.. => write!(f, "\\x{byte:02X}")?,
+                _ => f.write_str(char::from(byte).encode_utf8(&mut [0; 4]))?,
+            }
+        }
+        if cut.is_empty() { Ok(()) } else { f.write_str("...") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i116_a_name_with_newline_or_escape_stays_one_line() {
+        assert_eq!(Escaped("bob\n\x1b[31m\"\\").to_string(), "bob\\x0A\\x1B[31m\\x22\\x5C");
+        assert_eq!(Escaped("é").to_string(), "\\xC3\\xA9");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_at_a_character() {
+        let name = format!("{}é{}", "a".repeat(63), "b".repeat(40));
+        assert_eq!(Escaped(&name).to_string(), format!("{}...", "a".repeat(63)));
+    }
+}

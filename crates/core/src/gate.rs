@@ -1,0 +1,322 @@
+//! The gate: who a request comes from, and what to say to one that comes from nobody.
+
+use crate::cookie::CookieSettings;
+use crate::ended::Ended;
+use crate::event::Event;
+use crate::keyring::KeyRing;
+use crate::negotiate::{self, Format};
+use crate::page;
+use crate::reply::Reply;
+use crate::request::RequestHead;
+use crate::return_path;
+use crate::settings::Settings;
+use crate::token::{Claims, PayloadBuffer, Purpose, SessionId, TokenError, Verified};
+use crate::users::{User, Users};
+
+/// All that a decision rests on, borrowed for one request.
+#[derive(Clone, Copy)]
+pub struct Gate<'a> {
+    /// The realm's settings.
+    pub settings: &'a Settings,
+    /// Who may sign in.
+    pub users: &'a Users,
+    /// The realm's keys.
+    pub ring: &'a KeyRing,
+    /// Sessions that have ended before their time.
+    pub ended: Ended<'a>,
+}
+
+/// Who a request comes from.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// A user.
+    Admit(Identity),
+    /// Nobody.
+    Challenge(Cause),
+}
+
+/// Which credential was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// The session cookie.
+    Cookie,
+    /// An API token.
+    Bearer,
+}
+
+impl Credential {
+    /// Its name in `$authgate_method`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Bearer => "bearer",
+        }
+    }
+}
+
+/// A verified user and the session or API token that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    user: UserName,
+    /// How the request said who it is.
+    pub credential: Credential,
+    /// The session.
+    pub session: SessionId,
+    /// When the token was made, in Unix seconds.
+    pub issued_at: u64,
+    /// When the token ends.
+    pub expires_at: u64,
+    /// When the session ends whatever happens.
+    pub ends_at: u64,
+}
+
+impl Identity {
+    /// The user's name.
+    pub fn user(&self) -> &str {
+        self.user.as_str()
+    }
+
+    fn new(claims: &Claims<'_>, credential: Credential) -> Option<Self> {
+        Some(Self {
+            user: UserName::new(claims.user)?,
+            credential,
+            session: claims.session,
+            issued_at: claims.issued_at,
+            expires_at: claims.expires_at,
+            ends_at: claims.ends_at,
+        })
+    }
+}
+
+/// A user name in place: a verdict allocates nothing.
+#[derive(Clone, PartialEq, Eq)]
+struct UserName {
+    length: u8,
+    bytes: [u8; 128],
+}
+
+impl UserName {
+    fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; 128];
+        bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some(Self { length: u8::try_from(name.len()).ok()?, bytes })
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for UserName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// Why a request comes from nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// No credential.
+    Missing,
+    /// Not a token, or two that contradict each other.
+    Malformed,
+    /// Signed by none of our keys.
+    BadSignature,
+    /// Names a key that is not there.
+    UnknownKey,
+    /// Past its end.
+    Expired,
+    /// The session has been ended.
+    Revoked,
+    /// The user is gone or disabled.
+    UnknownUser,
+    /// The password has changed since sign-in.
+    PasswordChanged,
+}
+
+impl Cause {
+    /// Its name in `$authgate_status` and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::BadSignature => "bad_signature",
+            Self::UnknownKey => "unknown_key",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::UnknownUser => "unknown_user",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+}
+
+impl From<TokenError> for Cause {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Malformed => Self::Malformed,
+            TokenError::UnknownKey => Self::UnknownKey,
+            TokenError::BadSignature => Self::BadSignature,
+            TokenError::Expired => Self::Expired,
+        }
+    }
+}
+
+impl<'a> Gate<'a> {
+    /// Who the request comes from. An API token, where one is presented and taken, decides alone;
+    /// otherwise the cookie.
+    pub fn decide(&self, head: &RequestHead<'_>, now: u64) -> Verdict {
+        let bearer = self.settings.accept.bearer();
+        let presented = head.authorization.filter(|_| bearer).and_then(api_token);
+        let found = match presented {
+            Some(token) => self.admit(Purpose::Api, token, now),
+            None if self.settings.accept.cookie() => self.by_cookie(head, now),
+            None => Err(Cause::Missing),
+        };
+        match found {
+            Ok(identity) => Verdict::Admit(identity),
+            Err(cause) => Verdict::Challenge(cause),
+        }
+    }
+
+    /// Several cookies of our name may come, from other paths or hosts of the domain: any valid one
+    /// counts, the newest of one user; valid ones of two users count for nobody.
+    fn by_cookie(&self, head: &RequestHead<'_>, now: u64) -> Result<Identity, Cause> {
+        let mut best: Result<Identity, Cause> = Err(Cause::Missing);
+        for candidate in self.settings.cookie.candidates(head.tls, head.cookies) {
+            best = match (best, self.admit(Purpose::Session, candidate, now)) {
+                (Ok(a), Ok(b)) if a.user != b.user => return Err(Cause::Malformed),
+                (Ok(a), Ok(b)) => Ok(if b.issued_at > a.issued_at { b } else { a }),
+                (Ok(a), Err(_)) => Ok(a),
+                (Err(_), Ok(b)) => Ok(b),
+                (Err(Cause::Missing), Err(cause)) => Err(cause),
+                (Err(first), Err(_)) => Err(first),
+            };
+        }
+        best
+    }
+
+    fn admit(&self, purpose: Purpose, token: &[u8], now: u64) -> Result<Identity, Cause> {
+        let mut buffer = PayloadBuffer::default();
+        let verified = self.ring.verify(purpose, token, now, &mut buffer)?;
+        let credential = self.check_user(purpose, &verified)?;
+        let claims = &verified.claims;
+        if self.ended.contains(claims.session, claims.ends_at) {
+            return Err(Cause::Revoked);
+        }
+        Identity::new(claims, credential).ok_or(Cause::Malformed)
+    }
+
+    fn check_user(&self, purpose: Purpose, token: &Verified<'_>) -> Result<Credential, Cause> {
+        let user = self.active_user(token.claims.user).ok_or(Cause::UnknownUser)?;
+        if purpose == Purpose::Api {
+            return Ok(Credential::Bearer);
+        }
+        if !token.has_epoch_of(self.ring, user.hash.as_str()) {
+            return Err(Cause::PasswordChanged);
+        }
+        Ok(Credential::Cookie)
+    }
+
+    /// The user of this name, unless disabled.
+    pub fn active_user(&self, name: &str) -> Option<&'a User> {
+        self.users.get(name).filter(|user| !user.disabled)
+    }
+
+    /// `Set-Cookie` for a session that has been used, once a tenth of `idle` has passed since its
+    /// token was made. The session's absolute end never moves.
+    pub fn renewal(&self, identity: &Identity, tls: bool, now: u64) -> Option<String> {
+        let due = identity.issued_at.saturating_add(self.settings.session.idle / 10);
+        if identity.credential != Credential::Cookie || now < due.max(identity.issued_at + 1) {
+            return None;
+        }
+        let user = self.active_user(identity.user())?;
+        let claims = Claims {
+            session: identity.session,
+            user: identity.user(),
+            issued_at: now,
+            expires_at: self.expiry(now, identity.ends_at),
+            ends_at: identity.ends_at,
+            epoch: self.ring.epoch(identity.user(), user.hash.as_str()),
+        };
+        let later = claims.expires_at > identity.expires_at;
+        later.then(|| self.session_cookie(&claims, tls, now)).flatten()
+    }
+
+    /// When a token made now ends.
+    pub(crate) fn expiry(&self, now: u64, ends_at: u64) -> u64 {
+        now.saturating_add(self.settings.session.idle).min(ends_at)
+    }
+
+    pub(crate) fn session_cookie(
+        &self,
+        claims: &Claims<'_>,
+        tls: bool,
+        now: u64,
+    ) -> Option<String> {
+        let token = self.ring.sign(Purpose::Session, claims)?;
+        Some(self.cookie().set(tls, &token, claims.expires_at.saturating_sub(now)))
+    }
+
+    pub(crate) fn cookie(&self) -> &'a CookieSettings {
+        &self.settings.cookie
+    }
+
+    /// What a request from nobody gets: a navigation is sent to the login page, anything else 401.
+    pub fn refusal(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
+        let login = self.login_location(head);
+        let reply = if negotiate::is_navigation(head) {
+            Reply::redirect(302, login)
+        } else {
+            let body = match Format::of(head) {
+                Format::Json => unauthenticated_json(&login),
+                Format::Html => unauthenticated_page(&login),
+                Format::Text => Reply::text(401, "unauthenticated"),
+            };
+            body.header("WWW-Authenticate", self.challenge())
+        };
+        let reply = reply.header("Cache-Control", "no-store".into());
+        match cause {
+            Cause::Missing => reply,
+            reason => {
+                reply.event(Event::TokenRefused { reason, realm: self.settings.name.clone() })
+            }
+        }
+    }
+
+    /// `WWW-Authenticate` (RFC 9110, section 11.6.1).
+    pub fn challenge(&self) -> String {
+        let scheme = if self.settings.accept.bearer() { "Bearer" } else { "Cookie" };
+        format!("{scheme} realm=\"{}\"", self.settings.name)
+    }
+
+    fn login_location(&self, head: &RequestHead<'_>) -> String {
+        format!("{}login?rd={}", self.settings.path, return_path::encode(head.target))
+    }
+}
+
+fn unauthenticated_json(login: &str) -> Reply {
+    Reply::json(401, &serde_json::json!({ "error": "unauthenticated", "login": login }))
+}
+
+fn unauthenticated_page(login: &str) -> Reply {
+    let text = "You are not signed in, or your session has ended.";
+    Reply::html(401, page::message("Please sign in", text, Some((login, "Sign in"))))
+}
+
+const API_TOKEN_PREFIX: &[u8] = b"agt_";
+
+/// The API token in an `Authorization` value (RFC 6750, section 2.1), its prefix removed. Any other
+/// bearer is the application's own.
+fn api_token(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = authorization.split_at_checked(7)?;
+    let bearer = scheme.eq_ignore_ascii_case(b"bearer ");
+    bearer.then(|| rest.trim_ascii().strip_prefix(API_TOKEN_PREFIX)).flatten()
+}
+
+/// Whether an `Authorization` value is an API token: a gate that takes it keeps it from the
+/// application.
+pub fn is_api_token(authorization: &[u8]) -> bool {
+    api_token(authorization).is_some()
+}

@@ -1,0 +1,90 @@
+//! Answers that the gate gives itself, and what goes with them.
+
+use crate::event::Event;
+use crate::token::SessionId;
+
+/// A whole answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// `Content-Type`; `None` where there is no body.
+    pub content_type: Option<&'static str>,
+    /// The body.
+    pub body: String,
+    /// Further fields: these names are on the answer once, whatever the configuration adds.
+    pub headers: Vec<(&'static str, String)>,
+    /// A session to end before the answer goes out.
+    pub ends: Option<(SessionId, u64)>,
+    /// A line for the log.
+    pub event: Option<Event>,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Reply {
+    /// A page.
+    pub fn html(status: u16, body: String) -> Self {
+        let headers = vec![
+            ("Content-Security-Policy", crate::page::CONTENT_SECURITY_POLICY.to_owned()),
+            // Twice the CSP's frame-ancestors, for browsers without it.
+            ("X-Frame-Options", "DENY".to_owned()),
+            ("Referrer-Policy", "same-origin".to_owned()),
+        ];
+        Self { headers, ..Self::with_body(status, HTML, body) }
+    }
+
+    /// A JSON text.
+    pub fn json(status: u16, value: &serde_json::Value) -> Self {
+        Self::with_body(status, JSON, format!("{value}\n"))
+    }
+
+    /// Plain text.
+    pub fn text(status: u16, body: &str) -> Self {
+        Self::with_body(status, TEXT, format!("{body}\n"))
+    }
+
+    /// A redirect to a path on this host, or an URL that the configuration names (RFC 9110, 15.4).
+    pub fn redirect(status: u16, location: String) -> Self {
+        Self {
+            status,
+            content_type: None,
+            body: String::new(),
+            headers: vec![("Location", location)],
+            ends: None,
+            event: None,
+        }
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Adds a line for the log.
+    #[must_use]
+    pub fn event(self, event: Event) -> Self {
+        Self { event: Some(event), ..self }
+    }
+
+    /// Adds a session to end.
+    #[must_use]
+    pub fn ending(self, session: Option<(SessionId, u64)>) -> Self {
+        Self { ends: session, ..self }
+    }
+
+    fn with_body(status: u16, content_type: &'static str, body: String) -> Self {
+        Self {
+            status,
+            content_type: Some(content_type),
+            body,
+            headers: Vec::new(),
+            ends: None,
+            event: None,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The token: `v1.KID.PAYLOAD.MAC`. docs/TOKEN.md lays it out byte for byte.
+
+mod payload;
+#[cfg(test)]
+mod tests;
+
+pub use payload::PayloadBuffer;
+
+use crate::keyring::{KeyId, KeyRing};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use core::fmt;
+use core::str::FromStr;
+use hmac::Mac as _;
+use subtle::ConstantTimeEq as _;
+
+/// What a token is for. Each purpose has keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A session cookie.
+    Session,
+    /// An API token (`agt_…`).
+    Api,
+    /// A known device.
+    Device,
+}
+
+/// 128 random bits that name a session. Written as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// Not a session id: anything but 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("invalid session id")]
+pub struct InvalidSessionId;
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        // from_str_radix would also take a sign.
+        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(InvalidSessionId);
+        }
+        let id = u128::from_str_radix(text, 16).map_err(|_| InvalidSessionId)?;
+        Ok(Self(id.to_be_bytes()))
+    }
+}
+
+/// What a token says. Times in Unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims<'a> {
+    /// The session.
+    pub session: SessionId,
+    /// The user's name: 1–128 bytes without control characters.
+    pub user: &'a str,
+    /// When this token was made.
+    pub issued_at: u64,
+    /// When this token ends: it is refused from this second on.
+    pub expires_at: u64,
+    /// When the session ends whatever happens, fixed at sign-in.
+    pub ends_at: u64,
+    /// The user's epoch; zero where the purpose has none.
+    pub epoch: u64,
+}
+
+/// Why a token was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not a token.
+    #[error("malformed")]
+    Malformed,
+    /// No key of that name.
+    #[error("unknown key")]
+    UnknownKey,
+    /// Not signed by the key it names.
+    #[error("bad signature")]
+    BadSignature,
+    /// Past its end, or from the future.
+    #[error("expired")]
+    Expired,
+}
+
+/// The longest token, in bytes.
+pub const MAX_LENGTH: usize = 512;
+/// How far in the future, in seconds, a token may have been made: clocks of nodes differ.
+pub const MAX_SKEW: u64 = 60;
+/// The longest user name, in bytes.
+pub const MAX_USER: usize = 128;
+
+const VERSION: &str = "v1";
+const MAC_LENGTH: usize = 32;
+
+impl KeyRing {
+    /// Signs `claims` with the first key. `None` where the claims are outside the format (a user
+    /// name that is empty, over 128 bytes or with control characters).
+    pub fn sign(&self, purpose: Purpose, claims: &Claims<'_>) -> Option<String> {
+        let key = self.signing();
+        let payload = payload::encode(key.realm_tag, claims)?;
+        let mut token = format!("{VERSION}.{}.{}", key.id, URL_SAFE_NO_PAD.encode(payload));
+        let mac = key.mac(purpose).chain_update(&token).finalize().into_bytes();
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(mac, &mut token);
+        Some(token)
+    }
+
+    /// Verifies `token` at `now`: one HMAC at most, the payload parsed only after it holds.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn verify<'b>(
+        &self,
+        purpose: Purpose,
+        token: &[u8],
+        now: u64,
+        buffer: &'b mut PayloadBuffer,
+    ) -> Result<Verified<'b>, TokenError> {
+        let parts = Parts::split(token)?;
+        let mac = parts.decode_mac()?;
+        let (place, key) = self.named(parts.key_id).ok_or(TokenError::UnknownKey)?;
+        // verify_slice compares in constant time, and the length too.
+        let computed = key.mac(purpose).chain_update(parts.signed);
+        computed.verify_slice(&mac).map_err(|_| TokenError::BadSignature)?;
+        let (realm_tag, claims) = buffer.parse(parts.payload)?;
+        if realm_tag != key.realm_tag {
+            return Err(TokenError::BadSignature);
+        }
+        claims.hold_at(now)?;
+        Ok(Verified { claims, key: place })
+    }
+}
+
+/// The claims of a token whose signature and times hold, and the key that signed it.
+#[derive(Debug)]
+#[must_use]
+pub struct Verified<'b> {
+    /// What it says.
+    pub claims: Claims<'b>,
+    key: usize,
+}
+
+impl Verified<'_> {
+    /// Whether the epoch is that of this stored hash (under the key that signed the token).
+    pub fn has_epoch_of(&self, ring: &KeyRing, stored_hash: &str) -> bool {
+        ring.placed(self.key).is_some_and(|key| {
+            key.epoch(self.claims.user, stored_hash).ct_eq(&self.claims.epoch).into()
+        })
+    }
+}
+
+/// What a token says of itself. Nothing is verified: for display only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// The key it names.
+    pub key_id: KeyId,
+    /// The session.
+    pub session: SessionId,
+    /// The user's name.
+    pub user: String,
+    /// When it was made, in Unix seconds.
+    pub issued_at: u64,
+    /// When it ends, in Unix seconds.
+    pub expires_at: u64,
+    /// When its session ends, in Unix seconds.
+    pub ends_at: u64,
+    /// The user's epoch.
+    pub epoch: u64,
+}
+
+/// Reads a token without keys. Anyone can write such a token: **unverified**, for display only.
+///
+/// # Errors
+/// [`TokenError::Malformed`] where it is no token.
+pub fn inspect(token: &[u8]) -> Result<Inspected, TokenError> {
+    let parts = Parts::split(token)?;
+    parts.decode_mac()?;
+    let key_id = KeyId::parse(parts.key_id).ok_or(TokenError::Malformed)?;
+    let mut buffer = PayloadBuffer::default();
+    let (_, claims) = buffer.parse(parts.payload)?;
+    Ok(Inspected {
+        key_id,
+        session: claims.session,
+        user: claims.user.to_owned(),
+        issued_at: claims.issued_at,
+        expires_at: claims.expires_at,
+        ends_at: claims.ends_at,
+        epoch: claims.epoch,
+    })
+}
+
+impl Claims<'_> {
+    /// Comparisons only, no arithmetic on what the token says: nothing wraps.
+    fn hold_at(&self, now: u64) -> Result<(), TokenError> {
+        if self.expires_at > self.ends_at {
+            return Err(TokenError::Malformed);
+        }
+        let from_the_future = self.issued_at > now.saturating_add(MAX_SKEW);
+        if from_the_future || now >= self.expires_at || now >= self.ends_at {
+            return Err(TokenError::Expired);
+        }
+        Ok(())
+    }
+}
+
+/// A token cut at its dots. Nothing is decoded yet.
+struct Parts<'a> {
+    /// All before the last dot.
+    signed: &'a [u8],
+    key_id: &'a [u8],
+    payload: &'a [u8],
+    mac: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn split(token: &'a [u8]) -> Result<Self, TokenError> {
+        Self::cut(token).ok_or(TokenError::Malformed)
+    }
+
+    fn cut(token: &'a [u8]) -> Option<Self> {
+        if token.len() > MAX_LENGTH {
+            return None;
+        }
+        let mut parts = token.split(|&b| b == b'.');
+        let version = parts.next()?;
+        let (key_id, payload, mac) = (parts.next()?, parts.next()?, parts.next()?);
+        if version != VERSION.as_bytes() || parts.next().is_some() {
+            return None;
+        }
+        let signed = token.get(..token.len().checked_sub(mac.len() + 1)?)?;
+        Some(Self { signed, key_id, payload, mac })
+    }
+
+    fn decode_mac(&self) -> Result<[u8; MAC_LENGTH], TokenError> {
+        let mut mac = [0; MAC_LENGTH];
+        // The decoder takes neither padding nor stray trailing bits: one text per MAC.
+        match URL_SAFE_NO_PAD.decode_slice(self.mac, &mut mac) {
+            Ok(MAC_LENGTH) => Ok(mac),
+            _ => Err(TokenError::Malformed),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What only this module can see: how many MACs were begun, what was decoded, payloads that
+//! `sign` would never make.
+
+use super::payload::{FIXED_LENGTH, MAX_PAYLOAD, encode};
+use super::*;
+use crate::cookie::{CookieSettings, SameSite, Secure};
+use crate::keyring::{Keys, macs};
+
+fn ring() -> KeyRing {
+    KeyRing::derive(&Keys::generated([1; 32]), "ops", b"")
+}
+
+fn token() -> String {
+    ring().sign(Purpose::Session, &claims_of("alice")).unwrap()
+}
+
+fn claims_of(user: &str) -> Claims<'_> {
+    let session = SessionId([7; 16]);
+    Claims { session, user, issued_at: 0, expires_at: 9, ends_at: 9, epoch: 0 }
+}
+
+fn verdict(token: &str) -> (Result<(), TokenError>, usize) {
+    let mut buffer = PayloadBuffer::default();
+    let ring = ring();
+    macs::begun_by(|| ring.verify(Purpose::Session, token.as_bytes(), 1, &mut buffer).map(|_| ()))
+}
+
+/// Signs any payload, as nobody without the key can.
+fn signed(payload: &str) -> String {
+    let ring = ring();
+    let signed = format!("v1.{}.{payload}", ring.signing().id);
+    let mac = ring.signing().mac(Purpose::Session).chain_update(&signed).finalize();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.into_bytes()))
+}
+
+#[test]
+fn a5_one_mac_at_the_most() {
+    let token = token();
+    assert_eq!(verdict(&token), (Ok(()), 1));
+    assert_eq!(verdict(&token.replacen("v1.", "v1.x", 1)), (Err(TokenError::UnknownKey), 0));
+    assert_eq!(verdict(&token.replacen("v1.", "v2.", 1)), (Err(TokenError::Malformed), 0));
+    assert_eq!(verdict(&token[..token.len() - 1]), (Err(TokenError::Malformed), 0));
+    let forged = token.replacen(&token[12..16], "AAAA", 1);
+    assert_eq!(verdict(&forged), (Err(TokenError::BadSignature), 1));
+}
+
+/// Timing cannot be asserted here; what can: nothing but `Mac::verify_slice`, which is
+/// documented to take constant time, ever sees a token's MAC.
+#[test]
+fn a16_the_mac_is_compared_in_constant_time() {
+    let code = include_str!("mod.rs");
+    assert_eq!(code.matches(".verify_slice(&mac)").count(), 1);
+    assert_eq!(code.matches(".finalize()").count(), 1, "for signing only");
+    assert!(!code.contains("mac =="));
+}
+
+#[test]
+fn a17_a_payload_without_its_mac_is_not_parsed() {
+    let no_payload = signed("");
+    let (start, mac) = no_payload.split_at(no_payload.rfind('.').unwrap());
+    let mut buffer = PayloadBuffer::default();
+    for payload in ["AAAA", "/+=", "A", &"_".repeat(200)] {
+        let forged = format!("{start}{payload}{mac}");
+        let refused = ring().verify(Purpose::Session, forged.as_bytes(), 1, &mut buffer).err();
+        // Not Malformed, which these payloads are, and nothing was decoded.
+        assert_eq!(refused, Some(TokenError::BadSignature), "{payload}");
+        assert_eq!(buffer.0, [0; MAX_PAYLOAD], "{payload}");
+    }
+}
+
+#[test]
+fn a19_a_payload_has_one_text() {
+    let payload = encode(ring().signing().realm_tag, &claims_of("al")).unwrap();
+    let text = URL_SAFE_NO_PAD.encode(&payload);
+    assert_eq!(payload.len() % 3, 1, "the last character has unused bits");
+    assert_eq!(verdict(&signed(&text)).0, Ok(()));
+    for other in [format!("{text}=="), text[..text.len() - 1].to_owned() + "B", text + " "] {
+        assert_eq!(verdict(&signed(&other)).0, Err(TokenError::Malformed), "{other}");
+    }
+}
+
+#[test]
+fn a25_a_signed_payload_outside_the_format_is_refused() {
+    let tag = ring().signing().realm_tag;
+    let good = encode(tag, &claims_of("alice")).unwrap();
+    let named = |length: usize, user: &[u8]| {
+        let mut payload = good[..FIXED_LENGTH - 1].to_vec();
+        payload.push(length as u8);
+        payload.extend_from_slice(user);
+        verdict(&signed(&URL_SAFE_NO_PAD.encode(payload))).0
+    };
+    assert_eq!(named(5, b"alice"), Ok(()));
+    let long = [b'u'; 255];
+    let names = [b"", &b"a\rb"[..], b"a\n", b"\0", b"\x7f", b"\x1b", b"\xC2\x85", b"\xC0\xAF"];
+    for user in names.into_iter().chain([&b"\xFF"[..], &long[..129], &long]) {
+        assert_eq!(named(user.len(), user), Err(TokenError::Malformed), "{user:?}");
+    }
+    for length in [0, 4, 6, 255] {
+        assert_eq!(named(length, b"alice"), Err(TokenError::Malformed), "{length}");
+    }
+    for length in 0..FIXED_LENGTH {
+        let short = URL_SAFE_NO_PAD.encode(&good[..length]);
+        assert_eq!(verdict(&signed(&short)).0, Err(TokenError::Malformed), "{length}");
+    }
+}
+
+#[test]
+fn a9_a_realm_tag_of_another_realm_is_refused() {
+    let payload = encode([0; 4], &claims_of("alice")).unwrap();
+    let token = signed(&URL_SAFE_NO_PAD.encode(payload));
+    assert_eq!(verdict(&token), (Err(TokenError::BadSignature), 1));
+}
+
+#[test]
+fn b31_a_request_full_of_cookies_costs_four_macs() {
+    let cookies = CookieSettings::new("authgate", None, SameSite::Lax, Secure::Auto).unwrap();
+    let forged = token().replacen(&token()[12..16], "AAAA", 1);
+    let line = format!("authgate={forged}; ").repeat(32 * 1024 / forged.len());
+    let (ring, mut buffer) = (ring(), PayloadBuffer::default());
+    let (tried, macs) = macs::begun_by(|| {
+        let tokens = cookies.candidates(false, &[line.as_bytes(), line.as_bytes()]);
+        tokens.map(|token| ring.verify(Purpose::Session, token, 1, &mut buffer).is_ok()).count()
+    });
+    assert_eq!((tried, macs), (4, 4));
+}

@@ -1,0 +1,122 @@
+//! The gate in nginx's access phase, and what it leaves behind for the later ones.
+
+use crate::nginx::reply::{self, Sent};
+use crate::nginx::request::Request;
+use crate::nginx::visit::Visit;
+use crate::realm::Realm;
+use authgate_core::gate::{Cause, Verdict};
+use authgate_core::pages::Page;
+
+/// What `authgate` says of a location.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'c> {
+    /// The realm.
+    pub realm: &'c Realm,
+    /// Whether anybody is refused.
+    pub mode: Mode,
+}
+
+/// Whether anybody is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Who has no valid credential is.
+    Required,
+    /// Nobody is; the variables tell.
+    Optional,
+}
+
+/// What a phase handler tells nginx.
+#[must_use]
+pub(crate) enum Phase {
+    /// The request may pass. Produced in [`admit`] alone.
+    Pass(Pass),
+    /// No opinion.
+    Decline,
+    /// nginx answers with this status and the location's `error_page`.
+    Refuse(u16),
+    /// We have answered, or will.
+    Sent(Sent),
+}
+
+/// The right to pass.
+pub(crate) struct Pass(());
+
+/// The access phase: nginx has asked `allow`, `deny`, `auth_basic` and `auth_request` before.
+pub(crate) fn access(request: Request<'_>) -> Phase {
+    if page_at(request).is_some() {
+        return admit();
+    }
+    let Some(site) = request.location().site() else { return Phase::Decline };
+    let verdict = request.visit().and_then(|visit| {
+        visit.admitted_by.set(Some(site.realm));
+        decide(request, visit, site.realm)
+    });
+    match (verdict, site.mode) {
+        (Some(Verdict::Admit(_)), _) => admit(),
+        (_, Mode::Optional) => Phase::Decline,
+        (Some(Verdict::Challenge(cause)), Mode::Required) => refuse(request, site.realm, cause),
+        (None, Mode::Required) => Phase::Refuse(500),
+    }
+}
+
+fn admit() -> Phase {
+    Phase::Pass(Pass(()))
+}
+
+fn refuse(request: Request<'_>, realm: &Realm, cause: Cause) -> Phase {
+    let (Some(visit), Some(gate)) = (request.visit(), realm.gate()) else {
+        return Phase::Refuse(500);
+    };
+    let reply = request.with_head(visit, |head| gate.refusal(head, cause));
+    if reply.status == 401 && request.has_error_page(401) {
+        return match reply::challenge(request, &reply) {
+            Some(()) => Phase::Refuse(401),
+            None => Phase::Refuse(500),
+        };
+    }
+    Phase::Sent(reply::send(request, realm, reply))
+}
+
+/// The verdict of `realm`, computed once for each visit. `None` where something inside fails.
+pub(crate) fn decide<'r>(
+    request: Request<'r>,
+    visit: &Visit<'r>,
+    realm: &Realm,
+) -> Option<Verdict> {
+    let known = visit.verdict.borrow().clone();
+    if let Some((by, verdict)) = known
+        && std::ptr::eq(by, realm)
+    {
+        return Some(verdict);
+    }
+    let gate = realm.gate()?;
+    let verdict = request.with_head(visit, |head| gate.decide(head, crate::nginx::now()));
+    visit.verdict.replace(Some((realm, verdict.clone())));
+    Some(verdict)
+}
+
+/// The realm and the page of the gate's own that this request is for.
+pub(crate) fn page_at(request: Request<'_>) -> Option<(&Realm, Page)> {
+    let path = request.path();
+    let mut realms = request.server().realms().iter();
+    realms.find_map(|realm| Some((&**realm, Page::at(&realm.settings, path)?)))
+}
+
+/// The cookie to send with the answer of an admitted request whose session is due for renewal.
+pub(crate) fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String> {
+    if !request.is_main() || !request.location().is_gated() {
+        return None;
+    }
+    let realm = visit.admitted_by.get()?;
+    let verdict = visit.verdict.borrow();
+    match &*verdict {
+        Some((by, Verdict::Admit(identity))) if std::ptr::eq(*by, realm) => {
+            let gate = realm.gate()?;
+            let now = crate::nginx::now();
+            // A logout in another worker may have come in between.
+            let live = !gate.ended.contains(identity.session, identity.ends_at);
+            live.then(|| gate.renewal(identity, request.tls(), now)).flatten()
+        }
+        _ => None,
+    }
+}

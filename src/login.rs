@@ -1,0 +1,79 @@
+//! The gate's own pages, answered before nginx looks for content.
+
+use crate::access::{self, Phase};
+use crate::nginx::body::{self, Body};
+use crate::nginx::checks::{self, Outcome};
+use crate::nginx::reply::{self, Sent};
+use crate::nginx::request::Request;
+use crate::realm::Realm;
+use authgate_core::form::MAX_BODY;
+use authgate_core::gate::Gate;
+use authgate_core::pages::Action;
+use authgate_core::reply::Reply;
+use authgate_core::request::RequestHead;
+use authgate_core::token::SessionId;
+
+/// The PRECONTENT phase: answers the gate's own pages, and takes the gate's credentials from every
+/// other request of the server, gated or not, before an application sees it.
+pub(crate) fn precontent(request: Request<'_>) -> Phase {
+    if let Some((realm, page)) = access::page_at(request) {
+        let action =
+            with_gate(request, realm, |gate, head| gate.page(page, head, crate::nginx::now()));
+        return Phase::Sent(
+            action.map_or_else(|| Sent::failed(request), |action| perform(request, realm, action)),
+        );
+    }
+    match request.strip_credentials() {
+        Some(()) => Phase::Decline,
+        None => Phase::Refuse(500),
+    }
+}
+
+/// Does what the core has decided.
+fn perform(request: Request<'_>, realm: &Realm, action: Action) -> Sent {
+    match action {
+        Action::Reply(reply) => reply::send(request, realm, reply),
+        Action::ReadBody if request.begin_login(realm) => body::read(request, MAX_BODY, posted),
+        Action::ReadBody => Sent::failed(request),
+        Action::Check(check) => checks::submit(request, realm, check, checked),
+    }
+}
+
+/// The body of a login is here.
+fn posted(request: Request<'_>, body: Body) -> Sent {
+    let Some(realm) = request.login_realm() else { return Sent::failed(request) };
+    let action = with_gate(request, realm, |gate, head| match body {
+        Body::Complete(bytes) => gate.posted(head, &bytes),
+        Body::TooLarge => Action::Reply(gate.too_large(head)),
+    });
+    action.map_or_else(|| Sent::failed(request), |action| perform(request, realm, action))
+}
+
+/// A password has been checked, or could not be.
+fn checked(request: Request<'_>, outcome: Outcome) -> Sent {
+    let Some(realm) = request.login_realm() else { return Sent::failed(request) };
+    let reply = with_gate(request, realm, |gate, head| answer(gate, head, &outcome)).flatten();
+    reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
+}
+
+fn answer(gate: &Gate<'_>, head: &RequestHead<'_>, outcome: &Outcome) -> Option<Reply> {
+    match outcome {
+        Outcome::Checked(check, matches) => {
+            let mut session = [0; 16];
+            // From the kernel each time: a generator seeded before the fork repeats itself.
+            getrandom::fill(&mut session).ok()?;
+            gate.checked(head, check, *matches, SessionId(session), crate::nginx::now())
+        }
+        Outcome::Busy(check) => Some(gate.busy(head, check)),
+        Outcome::Failed => None,
+    }
+}
+
+fn with_gate<R>(
+    request: Request<'_>,
+    realm: &Realm,
+    with: impl FnOnce(&Gate<'_>, &RequestHead<'_>) -> R,
+) -> Option<R> {
+    let (visit, gate) = (request.visit()?, realm.gate()?);
+    Some(request.with_head(visit, |head| with(&gate, head)))
+}

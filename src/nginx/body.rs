@@ -1,0 +1,137 @@
+//! Reading a small request body into our own memory: never into a file, whatever the location says
+//! of `client_body_buffer_size` and `client_body_in_file_only`.
+
+use super::entry::guard;
+use super::reply::Sent;
+use super::request::Request;
+use ngx::ffi::{
+    NGX_AGAIN, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SPECIAL_RESPONSE, ngx_chain_t,
+    ngx_http_finalize_request, ngx_http_read_client_request_body,
+    ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_int_t,
+};
+use zeroize::{Zeroize, Zeroizing};
+
+/// A whole body, or one over the limit.
+pub(crate) enum Body {
+    /// All of it, wiped when dropped.
+    Complete(Zeroizing<Vec<u8>>),
+    /// More than the limit.
+    TooLarge,
+}
+
+/// What is called with the body.
+pub(crate) type Then = fn(Request<'_>, Body) -> Sent;
+
+/// A body that is being read.
+pub(super) struct Reading {
+    bytes: Zeroizing<Vec<u8>>,
+    limit: usize,
+    then: Then,
+}
+
+/// Reads the body, then calls `then`: at once where all of it is here, else when it has come.
+pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
+    let Some(visit) = request.visit() else {
+        return Sent::failed(request);
+    };
+    // All the room at once: a vector that grows leaves copies behind.
+    let bytes = Zeroizing::new(Vec::with_capacity(limit));
+    visit.reading.replace(Some(Reading { bytes, limit, then }));
+    let raw = request.raw();
+    // SAFETY: a live main request; nginx calls `first` with it, now or later, and counts that.
+    unsafe {
+        (*raw).set_request_body_no_buffering(1);
+        (*raw).set_request_body_in_file_only(0);
+        let code = ngx_http_read_client_request_body(raw, Some(first));
+        let failed = code >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
+        ngx_http_finalize_request(raw, if failed { code } else { NGX_DONE as ngx_int_t });
+    }
+    Sent::LATER
+}
+
+/// nginx has read the first part of the body, or all of it.
+unsafe extern "C" fn first(raw: *mut ngx_http_request_t) {
+    // SAFETY: nginx calls this with the live request.
+    unsafe {
+        (*raw).read_event_handler = Some(more);
+        more(raw);
+    }
+}
+
+/// More of the body may have come, or its time is over.
+unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
+    let code = guard(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
+        // SAFETY: nginx calls this with the live request, on the event loop.
+        let request = unsafe { Request::new(raw) };
+        request.map_or(NGX_DONE as ngx_int_t, advance)
+    });
+    if code != NGX_DONE as ngx_int_t {
+        // SAFETY: the request is live: nothing has finalized it on this path.
+        unsafe { ngx_http_finalize_request(raw, code) }
+    }
+}
+
+/// Takes what there is. NGX_DONE: all is said, by us or when more comes.
+fn advance(request: Request<'_>) -> ngx_int_t {
+    let Some(visit) = request.visit() else {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+    };
+    loop {
+        let Some(mut reading) = visit.reading.take() else { return NGX_DONE as ngx_int_t };
+        let fits = take(request, &mut reading);
+        // SAFETY: a live request whose body is being read.
+        let ended = unsafe { (*request.raw()).reading_body() == 0 };
+        if !fits || ended {
+            let then = reading.then;
+            let body = if fits { Body::Complete(reading.bytes) } else { Body::TooLarge };
+            block_reading(request);
+            let _: Sent = then(request, body);
+            return NGX_DONE as ngx_int_t;
+        }
+        visit.reading.replace(Some(reading));
+        // SAFETY: as above; nginx reads on, and sets its timer where nothing is there.
+        let code = unsafe { ngx_http_read_unbuffered_request_body(request.raw()) };
+        if code >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t {
+            return code;
+        }
+        if code == NGX_AGAIN as ngx_int_t && !has_buffers(request) {
+            return NGX_DONE as ngx_int_t;
+        }
+    }
+}
+
+fn block_reading(request: Request<'_>) {
+    // SAFETY: a live request; nginx's own handler ignores what comes.
+    unsafe { (*request.raw()).read_event_handler = Some(ngx::ffi::ngx_http_block_reading) }
+}
+
+fn has_buffers(request: Request<'_>) -> bool {
+    // SAFETY: request_body is null or lives as long as the request.
+    unsafe { request.get().request_body.as_ref() }.is_some_and(|body| !body.bufs.is_null())
+}
+
+/// Moves what nginx has read to our memory and wipes it where it stood. False over the limit.
+fn take(request: Request<'_>, reading: &mut Reading) -> bool {
+    // SAFETY: request_body is null or lives as long as the request; its buffers are in memory (no
+    // buffering) and are ours to consume: an empty one goes back to nginx.
+    unsafe {
+        let Some(body) = request.get().request_body.as_mut() else { return true };
+        let mut link: *mut ngx_chain_t = std::mem::replace(&mut body.bufs, std::ptr::null_mut());
+        let mut fits = true;
+        while let Some(chain) = link.as_mut() {
+            let buffer = &mut *chain.buf;
+            if !buffer.pos.is_null() {
+                let length = buffer.last.offset_from_unsigned(buffer.pos);
+                let bytes = std::slice::from_raw_parts_mut(buffer.pos, length);
+                fits = fits && reading.bytes.len() + length <= reading.limit;
+                if fits {
+                    reading.bytes.extend_from_slice(bytes);
+                }
+                bytes.zeroize();
+                buffer.pos = buffer.last;
+            }
+            link = chain.next;
+        }
+        fits
+    }
+}

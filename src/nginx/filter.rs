@@ -1,0 +1,108 @@
+//! The response header, after every other module but the writer: the fields of our own answers, the
+//! renewed cookie, and no cookie of our name from an application.
+
+use super::entry::guard;
+use super::headers;
+use super::log;
+use super::reply::push_header;
+use super::request::{Request, bytes};
+use super::visit::Visit;
+use crate::access;
+use http::HeaderValue;
+use ngx::ffi::{
+    NGX_ERROR, ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_header_filter,
+    ngx_int_t,
+};
+
+static mut NEXT: ngx_http_output_header_filter_pt = None;
+
+/// Puts the filter before those that nginx has set so far.
+pub(super) fn install() {
+    // SAFETY: configuration is read by one thread, before any request.
+    unsafe {
+        NEXT = ngx_http_top_header_filter;
+        ngx_http_top_header_filter = Some(filter);
+    }
+}
+
+unsafe extern "C" fn filter(raw: *mut ngx_http_request_t) -> ngx_int_t {
+    let done = guard(None, || {
+        // SAFETY: nginx calls this with a live request, on the event loop.
+        unsafe { Request::new(raw) }.and_then(apply)
+    });
+    // SAFETY: NEXT is set before the first request and then only read.
+    match (done, unsafe { NEXT }) {
+        // SAFETY: the next filter takes the same request.
+        (Some(()), Some(next)) => unsafe { next(raw) },
+        _ => NGX_ERROR as ngx_int_t,
+    }
+}
+
+fn apply(request: Request<'_>) -> Option<()> {
+    if request.server().realms().is_empty() {
+        return Some(());
+    }
+    drop_foreign_cookies(request);
+    let Some(visit) = Visit::find(request) else { return Some(()) };
+    for (name, value) in visit.reply_headers.take() {
+        set_header(request, name, &value)?;
+    }
+    if let Some(cookie) = access::renewal(request, visit) {
+        set_header(request, "Set-Cookie", &cookie)?;
+        keep_private(request)?;
+    }
+    Some(())
+}
+
+/// Sets a field: once, whatever `expires`, `add_header` or an application said, but for fields of
+/// which an answer may have several.
+fn set_header(request: Request<'_>, name: &'static str, value: &str) -> Option<()> {
+    // Nothing with a line break in it gets out, wherever it came from.
+    HeaderValue::from_str(value).ok()?;
+    if !["Set-Cookie", "WWW-Authenticate"].contains(&name) {
+        remove(request, |line, _| line.eq_ignore_ascii_case(name.as_bytes()));
+    }
+    if name == "Cache-Control" {
+        remove(request, |line, _| line.eq_ignore_ascii_case(b"expires"));
+    }
+    push_header(request, name, value).map(|_| ())
+}
+
+/// A renewed cookie is for one visitor: no cache in between may keep the answer.
+fn keep_private(request: Request<'_>) -> Option<()> {
+    let mut private = false;
+    remove(request, |name, value| {
+        let says = |word: &[u8]| {
+            value.to_ascii_lowercase().windows(word.len()).any(|window| window == word)
+        };
+        let control = name.eq_ignore_ascii_case(b"cache-control");
+        private |= control && (says(b"private") || says(b"no-store"));
+        control && says(b"public")
+    });
+    if private { Some(()) } else { push_header(request, "Cache-Control", "private").map(|_| ()) }
+}
+
+fn drop_foreign_cookies(request: Request<'_>) {
+    let realms = request.server().realms();
+    remove(request, |name, value| {
+        let ours = name.eq_ignore_ascii_case(b"set-cookie")
+            && realms.iter().any(|realm| realm.settings.cookie.is_set_by(value));
+        if ours {
+            log::warn(request, "upstream sets a cookie of the gate's name, dropped");
+        }
+        ours
+    });
+}
+
+/// Takes the response header lines out that `is` names by name and value.
+fn remove(request: Request<'_>, mut is: impl FnMut(&[u8], &[u8]) -> bool) {
+    // SAFETY: headers_out of a live request; a line with hash 0 is not sent.
+    unsafe {
+        for line in headers::lines(&raw mut (*request.raw()).headers_out.headers) {
+            let line = &mut *line;
+            if line.hash != 0 && is(bytes(line.key), bytes(line.value)) {
+                line.hash = 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! nginx's error log.
+
+use super::request::Request;
+use authgate_core::event::{Event, Level};
+use ngx::ffi::{
+    NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN, ngx_cycle,
+    ngx_log_error_core, ngx_log_t, ngx_uint_t,
+};
+
+/// Writes an event of a request; nginx adds the client and the request line.
+pub(super) fn event(request: Request<'_>, event: &Event) {
+    let level = match event.level() {
+        Level::Error => NGX_LOG_ERR,
+        Level::Info => NGX_LOG_INFO,
+    };
+    let log = request.log();
+    if enabled(log, level) {
+        write(log, level, &format!("authgate: {event}"));
+    }
+}
+
+/// Writes a warning about a request.
+pub(super) fn warn(request: Request<'_>, text: &str) {
+    write(request.log(), NGX_LOG_WARN, &format!("authgate: {text}"));
+}
+
+/// Writes an alert of the worker.
+pub(super) fn alert(text: &str) {
+    write(cycle_log(), NGX_LOG_ALERT, &format!("authgate: {text}"));
+}
+
+/// Writes a mistake in the configuration.
+pub(super) fn emerg(log: *mut ngx_log_t, text: &str) {
+    write(log, NGX_LOG_EMERG, text);
+}
+
+pub(super) fn cycle_log() -> *mut ngx_log_t {
+    // SAFETY: nginx sets ngx_cycle before any module is called, and every cycle has a log.
+    unsafe { (*ngx_cycle).log }
+}
+
+fn enabled(log: *mut ngx_log_t, level: u32) -> bool {
+    // SAFETY: a log that nginx hands out is valid as long as its connection or cycle.
+    unsafe { (*log).log_level >= level as ngx_uint_t }
+}
+
+fn write(log: *mut ngx_log_t, level: u32, text: &str) {
+    if enabled(log, level) {
+        // SAFETY: "%*s" takes a length and a pointer; nginx copies before it returns.
+        unsafe {
+            ngx_log_error_core(
+                level as ngx_uint_t,
+                log,
+                0,
+                c"%*s".as_ptr(),
+                text.len(),
+                text.as_ptr(),
+            );
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What nginx loads: two modules, their directives and their place among the others.
+//!
+//! nginx orders access handlers and header filters by the order of modules, and one module cannot
+//! stand in both right places: the gate asks last in the access phase, behind `allow`, `deny`,
+//! `auth_basic` and `auth_request`; the filter sees the response header last, but for the writer.
+
+use super::conf::{self, LocationConf, MainConf, ServerConf};
+use super::entry::{guard, quiet_panics};
+use super::request::Request;
+use super::{filter, variables};
+use crate::access::{self, Phase};
+use crate::login;
+use ngx::ffi::{
+    NGX_CONF_BLOCK, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR, NGX_HTTP_LIF_CONF,
+    NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF,
+    NGX_HTTP_MAIN_CONF_OFFSET, NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_OK, NGX_RS_MODULE_SIGNATURE,
+    nginx_version, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t, ngx_cycle_t,
+    ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt,
+    ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t,
+    ngx_uint_t,
+};
+use std::ffi::{c_char, c_void};
+use std::ptr::{addr_of, addr_of_mut, null, null_mut};
+
+static mut COMMANDS: [ngx_command_t; 4] = [
+    ngx_command_t {
+        name: ngx::ngx_string!("authgate_realm"),
+        type_: (NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1) as ngx_uint_t,
+        set: Some(conf::realm_block),
+        conf: NGX_HTTP_MAIN_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    },
+    ngx_command_t {
+        name: ngx::ngx_string!("authgate"),
+        type_: (NGX_HTTP_MAIN_CONF
+            | NGX_HTTP_SRV_CONF
+            | NGX_HTTP_LOC_CONF
+            | NGX_HTTP_LIF_CONF
+            | NGX_HTTP_LMT_CONF
+            | NGX_CONF_TAKE12) as ngx_uint_t,
+        set: Some(conf::authgate),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    },
+    ngx_command_t {
+        name: ngx::ngx_string!("authgate_endpoints"),
+        type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
+        set: Some(conf::authgate_endpoints),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    },
+    ngx_command_t::empty(),
+];
+
+static GATE_CONTEXT: ngx_http_module_t = ngx_http_module_t {
+    preconfiguration: Some(preconfiguration),
+    postconfiguration: Some(postconfiguration),
+    create_main_conf: Some(conf::create::<MainConf>),
+    init_main_conf: None,
+    create_srv_conf: Some(conf::create::<ServerConf>),
+    merge_srv_conf: None,
+    create_loc_conf: Some(conf::create::<LocationConf>),
+    merge_loc_conf: Some(conf::merge_location),
+};
+
+static FILTER_CONTEXT: ngx_http_module_t = ngx_http_module_t {
+    preconfiguration: None,
+    postconfiguration: Some(filter_postconfiguration),
+    create_main_conf: None,
+    init_main_conf: None,
+    create_srv_conf: None,
+    merge_srv_conf: None,
+    create_loc_conf: None,
+    merge_loc_conf: None,
+};
+
+/// The gate.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "nginx's name for it")]
+pub(super) static mut ngx_http_authgate_module: ngx_module_t = ngx_module_t {
+    ctx: addr_of!(GATE_CONTEXT).cast_mut().cast(),
+    commands: addr_of_mut!(COMMANDS).cast(),
+    init_process: Some(init_process),
+    ..MODULE
+};
+
+/// The response header filter.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "nginx's name for it")]
+pub(super) static mut ngx_http_authgate_filter_module: ngx_module_t =
+    ngx_module_t { ctx: addr_of!(FILTER_CONTEXT).cast_mut().cast(), commands: NONE, ..MODULE };
+
+static mut NO_COMMANDS: [ngx_command_t; 1] = [ngx_command_t::empty()];
+const NONE: *mut ngx_command_t = addr_of_mut!(NO_COMMANDS).cast();
+
+const MODULE: ngx_module_t = ngx_module_t {
+    ctx_index: ngx_uint_t::MAX,
+    index: ngx_uint_t::MAX,
+    name: null_mut(),
+    spare0: 0,
+    spare1: 0,
+    version: nginx_version as ngx_uint_t,
+    signature: NGX_RS_MODULE_SIGNATURE.as_ptr(),
+    ctx: null_mut(),
+    commands: null_mut(),
+    type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_master: None,
+    init_module: None,
+    init_process: None,
+    init_thread: None,
+    exit_thread: None,
+    exit_process: None,
+    exit_master: None,
+    spare_hook0: 0,
+    spare_hook1: 0,
+    spare_hook2: 0,
+    spare_hook3: 0,
+    spare_hook4: 0,
+    spare_hook5: 0,
+    spare_hook6: 0,
+    spare_hook7: 0,
+};
+
+/// A table of pointers that nginx reads and nobody writes.
+#[repr(transparent)]
+pub(super) struct Table<T, const N: usize>([*const T; N]);
+
+// SAFETY: the pointers name statics and are only read.
+unsafe impl<T, const N: usize> Sync for Table<T, N> {}
+
+/// The modules of this object.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "nginx's name for it")]
+pub(super) static ngx_modules: Table<ngx_module_t, 3> =
+    Table([addr_of!(ngx_http_authgate_module), addr_of!(ngx_http_authgate_filter_module), null()]);
+
+/// Their names.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "nginx's name for it")]
+pub(super) static ngx_module_names: Table<c_char, 3> = Table([
+    c"ngx_http_authgate_module".as_ptr(),
+    c"ngx_http_authgate_filter_module".as_ptr(),
+    null(),
+]);
+
+/// Their places: nginx puts each before the first of those named behind it. Handlers of a phase run
+/// from the last module to the first, and so do header filters.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals, reason = "nginx's name for it")]
+pub(super) static ngx_module_order: Table<c_char, 7> = Table([
+    c"ngx_http_authgate_module".as_ptr(),
+    c"ngx_http_auth_request_module".as_ptr(),
+    c"ngx_http_auth_basic_module".as_ptr(),
+    c"ngx_http_access_module".as_ptr(),
+    c"ngx_http_authgate_filter_module".as_ptr(),
+    c"ngx_http_headers_filter_module".as_ptr(),
+    null(),
+]);
+
+/// What marks shared memory as ours.
+pub(super) fn tag() -> *mut c_void {
+    addr_of_mut!(ngx_http_authgate_module).cast()
+}
+
+/// # Safety
+/// `r` is a live request.
+pub(super) unsafe fn location_conf(r: *mut ngx_http_request_t) -> *const LocationConf {
+    // SAFETY: nginx gave the module its index, and create_loc_conf made this.
+    unsafe { (*(*r).loc_conf.add(ngx_http_authgate_module.ctx_index)).cast() }
+}
+
+/// # Safety
+/// `r` is a live request.
+pub(super) unsafe fn server_conf(r: *mut ngx_http_request_t) -> *const ServerConf {
+    // SAFETY: as for the location.
+    unsafe { (*(*r).srv_conf.add(ngx_http_authgate_module.ctx_index)).cast() }
+}
+
+/// The configuration of `http` that is being read.
+pub(super) fn main_conf(cf: &mut ngx_conf_t) -> &mut MainConf {
+    // SAFETY: inside http{} and its hooks, ctx is its context, and create_main_conf made this; one
+    // thread reads configuration and holds this borrow for one call.
+    unsafe {
+        let ctx = cf.ctx.cast::<ngx_http_conf_ctx_t>();
+        &mut *(*(*ctx).main_conf.add(ngx_http_authgate_module.ctx_index)).cast()
+    }
+}
+
+/// The configuration of the server whose locations are being merged.
+pub(super) fn merged_server_conf(cf: &mut ngx_conf_t) -> &mut ServerConf {
+    // SAFETY: as for the main configuration; nginx sets srv_conf before it merges a server.
+    unsafe {
+        let ctx = cf.ctx.cast::<ngx_http_conf_ctx_t>();
+        &mut *(*(*ctx).srv_conf.add(ngx_http_authgate_module.ctx_index)).cast()
+    }
+}
+
+fn core_conf(cf: &mut ngx_conf_t) -> &mut ngx_http_core_main_conf_t {
+    // SAFETY: as for the main configuration.
+    unsafe {
+        let ctx = cf.ctx.cast::<ngx_http_conf_ctx_t>();
+        let index = (*addr_of!(ngx_http_core_module)).ctx_index;
+        &mut *(*(*ctx).main_conf.add(index)).cast()
+    }
+}
+
+unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    hook(|| {
+        // SAFETY: nginx calls this with its configuration.
+        let cf = unsafe { &mut *cf };
+        variables::add(cf)?;
+        variables::take_over_remote_user(core_conf(cf))
+    })
+}
+
+unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    hook(|| {
+        // SAFETY: nginx calls this with its configuration.
+        let cf = unsafe { &mut *cf };
+        if main_conf(cf).realms().is_empty() {
+            return Some(());
+        }
+        let phases = &mut core_conf(cf).phases;
+        let mut add = |phase: u32, handler: ngx_http_handler_pt| {
+            let handlers = &mut phases.get_mut(usize::try_from(phase).ok()?)?.handlers;
+            // SAFETY: each phase has an array of handlers, made by the core module.
+            unsafe { push(handlers, handler) }
+        };
+        add(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access_handler))?;
+        add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, Some(precontent_handler))
+    })
+}
+
+unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    hook(|| {
+        // SAFETY: nginx calls this with its configuration.
+        if !main_conf(unsafe { &mut *cf }).realms().is_empty() {
+            filter::install();
+        }
+        Some(())
+    })
+}
+
+/// # Safety
+/// `array` is an array of T.
+unsafe fn push<T>(array: &mut ngx_array_t, value: T) -> Option<()> {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let place = ngx_array_push(array).cast::<T>();
+        if place.is_null() {
+            return None;
+        }
+        place.write(value);
+    }
+    Some(())
+}
+
+fn hook(body: impl FnOnce() -> Option<()>) -> ngx_int_t {
+    let done = guard(None, body);
+    if done.is_some() { NGX_OK as ngx_int_t } else { NGX_ERROR as ngx_int_t }
+}
+
+unsafe extern "C" fn init_process(_cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    quiet_panics();
+    NGX_OK as ngx_int_t
+}
+
+unsafe extern "C" fn access_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {
+    handle(raw, "access", access::access)
+}
+
+unsafe extern "C" fn precontent_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {
+    handle(raw, "precontent", login::precontent)
+}
+
+/// Runs a phase handler. Whatever goes wrong is a 500, never a pass.
+fn handle(
+    raw: *mut ngx_http_request_t,
+    place: &str,
+    handler: fn(Request<'_>) -> Phase,
+) -> ngx_int_t {
+    const FAILED: ngx_int_t = 500;
+    guard(FAILED, || {
+        // SAFETY: nginx calls handlers with a live request, on the event loop.
+        let Some(request) = (unsafe { Request::new(raw) }) else { return FAILED };
+        super::faults::panic_at(request, place);
+        match handler(request) {
+            Phase::Pass(_) => NGX_OK as ngx_int_t,
+            Phase::Decline => NGX_DECLINED as ngx_int_t,
+            Phase::Refuse(status) => ngx_int_t::try_from(status).unwrap_or(FAILED),
+            Phase::Sent(sent) => sent.code(),
+        }
+    })
+}

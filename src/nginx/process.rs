@@ -1,0 +1,101 @@
+//! Who the workers are.
+
+use ngx::ffi::{ngx_core_conf_t, ngx_core_module, ngx_cycle_t};
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::io;
+use std::ptr::{self, NonNull};
+
+thread_local! {
+    /// The cycle whose configuration is being finished: ngx_cycle is still the old one.
+    static CYCLE: Cell<Option<NonNull<ngx_cycle_t>>> = const { Cell::new(None) };
+}
+
+/// Remembers the cycle that is being configured.
+pub(super) fn remember(cycle: *mut ngx_cycle_t) {
+    CYCLE.set(NonNull::new(cycle));
+}
+
+/// Does `open` with the file rights of the workers' user, or with our own where nginx does not run
+/// as root: then workers are who we are.
+///
+/// # Errors
+/// What `open` says, and the user's name.
+pub(crate) fn as_worker<R>(open: impl FnOnce() -> io::Result<R>) -> Result<R, (String, io::Error)> {
+    // SAFETY: geteuid cannot fail.
+    let root = unsafe { libc::geteuid() } == 0;
+    match worker().filter(|_| root) {
+        None => open().map_err(|error| ("that started nginx".into(), error)),
+        Some(worker) => with_rights(&worker, open).map_err(|error| (worker.name, error)),
+    }
+}
+
+struct Worker {
+    name: String,
+    user: libc::uid_t,
+    group: libc::gid_t,
+}
+
+/// The `user` directive; nginx has filled it in when shared memory is made.
+fn worker() -> Option<Worker> {
+    let cycle = CYCLE.get()?;
+    // SAFETY: while a cycle is being configured its core module has a configuration.
+    unsafe {
+        let index = (*ptr::addr_of!(ngx_core_module)).index;
+        let conf = (*cycle.as_ref().conf_ctx.add(index)).cast::<ngx_core_conf_t>().as_ref()?;
+        if conf.user == u32::MAX || conf.username.is_null() {
+            return None;
+        }
+        let name = CStr::from_ptr(conf.username).to_string_lossy().into_owned();
+        Some(Worker { name, user: conf.user, group: conf.group })
+    }
+}
+
+/// Linux keeps file rights apart from the rest, for each thread: only files are opened otherwise.
+fn with_rights<R>(worker: &Worker, open: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+    let own = groups_of_process()?;
+    let groups = groups_of(worker)?;
+    set_rights(&groups, worker.group, worker.user)?;
+    let result = open();
+    set_rights(&own, 0, 0)?;
+    result
+}
+
+fn set_rights(groups: &[libc::gid_t], group: libc::gid_t, user: libc::uid_t) -> io::Result<()> {
+    // SAFETY: the slice is valid for its length. The raw call is about this thread alone, as
+    // setfsuid and setfsgid are; these give the former id back, and fail without a word.
+    unsafe {
+        if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        libc::setfsgid(group);
+        libc::setfsuid(user);
+        let set = libc::setfsuid(u32::MAX) == user.cast_signed()
+            && libc::setfsgid(u32::MAX) == group.cast_signed();
+        if set { Ok(()) } else { Err(io::Error::other("file rights cannot be changed")) }
+    }
+}
+
+fn groups_of_process() -> io::Result<Vec<libc::gid_t>> {
+    // SAFETY: with no room, getgroups gives the number; then it fills that many.
+    unsafe {
+        let count = libc::getgroups(0, ptr::null_mut());
+        let mut groups = vec![0; usize::try_from(count).map_err(io::Error::other)?];
+        if libc::getgroups(count, groups.as_mut_ptr()) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(groups)
+    }
+}
+
+fn groups_of(worker: &Worker) -> io::Result<Vec<libc::gid_t>> {
+    let name = std::ffi::CString::new(worker.name.as_bytes()).map_err(io::Error::other)?;
+    let mut groups = vec![0; 1024];
+    let mut count = 1024;
+    // SAFETY: the vector has room for `count` groups; the name ends in NUL.
+    let found = unsafe {
+        libc::getgrouplist(name.as_ptr(), worker.group, groups.as_mut_ptr(), &raw mut count)
+    };
+    groups.truncate(usize::try_from(count).unwrap_or(0));
+    if found < 0 { Err(io::Error::other("too many groups")) } else { Ok(groups) }
+}

@@ -1,0 +1,220 @@
+//! A request of nginx's, read.
+
+use super::conf::{LocationConf, ServerConf};
+use super::headers;
+use super::module;
+use super::visit::Visit;
+use crate::realm::Realm;
+use authgate_core::gate;
+use authgate_core::request::{Method, RequestHead};
+use ngx::ffi::{
+    NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_core_loc_conf_t, ngx_http_core_module,
+    ngx_http_err_page_t, ngx_http_request_t, ngx_log_t, ngx_pnalloc, ngx_str_t, sockaddr,
+};
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+/// A request, borrowed for one call from nginx.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'r> {
+    raw: NonNull<ngx_http_request_t>,
+    life: PhantomData<&'r ngx_http_request_t>,
+}
+
+impl<'r> Request<'r> {
+    /// # Safety
+    /// `raw` is a live request for all of `'r`, and this runs on the event loop's thread.
+    pub(super) unsafe fn new(raw: *mut ngx_http_request_t) -> Option<Self> {
+        Some(Self { raw: NonNull::new(raw)?, life: PhantomData })
+    }
+
+    pub(super) fn raw(self) -> *mut ngx_http_request_t {
+        self.raw.as_ptr()
+    }
+
+    pub(super) fn get(&self) -> &ngx_http_request_t {
+        // SAFETY: the request is live for 'r (see `new`) and the event loop is the only thread
+        // that touches it.
+        unsafe { self.raw.as_ref() }
+    }
+
+    /// The main request of this one, which may be itself.
+    pub(crate) fn main(self) -> Self {
+        // SAFETY: nginx sets `main` of every request, and it outlives its subrequests.
+        let main = unsafe { NonNull::new_unchecked(self.get().main) };
+        Self { raw: main, life: PhantomData }
+    }
+
+    /// Whether this is the main request, not a subrequest.
+    pub(crate) fn is_main(self) -> bool {
+        std::ptr::eq(self.get().main, self.raw())
+    }
+
+    /// The method.
+    pub(crate) fn method(self) -> Method {
+        match u32::try_from(self.get().method) {
+            Ok(NGX_HTTP_GET) => Method::Get,
+            Ok(NGX_HTTP_HEAD) => Method::Head,
+            Ok(NGX_HTTP_POST) => Method::Post,
+            _ => Method::Other,
+        }
+    }
+
+    /// The path that nginx matched to a location: decoded and normalized.
+    pub(crate) fn path(self) -> &'r [u8] {
+        bytes(self.get().uri)
+    }
+
+    /// Whether the connection is TLS.
+    pub(crate) fn tls(self) -> bool {
+        // SAFETY: a request's connection lives as long as the request.
+        unsafe { !(*self.get().connection).ssl.is_null() }
+    }
+
+    /// The client's address; `None` on a unix socket.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        // SAFETY: nginx fills sockaddr of every connection, in the length of its family.
+        unsafe { ip_address((*self.get().connection).sockaddr) }
+    }
+
+    /// What this location says.
+    pub(crate) fn location(self) -> &'r LocationConf {
+        // SAFETY: create_loc_conf made one for every location, and it lives as long as the cycle,
+        // which outlives its requests.
+        unsafe { &*module::location_conf(self.raw()) }
+    }
+
+    /// What this server says.
+    pub(crate) fn server(self) -> &'r ServerConf {
+        // SAFETY: as for the location.
+        unsafe { &*module::server_conf(self.raw()) }
+    }
+
+    /// What is remembered of the request through internal redirects.
+    pub(crate) fn visit(self) -> Option<&'r Visit<'r>> {
+        Visit::of(self)
+    }
+
+    /// Remembers whose login this is, until its password has been checked. False for a subrequest,
+    /// which has no body of its own.
+    pub(crate) fn begin_login(self, realm: &'r Realm) -> bool {
+        let visit = self.is_main().then(|| self.visit()).flatten();
+        visit.map(|visit| visit.login.set(Some(realm))).is_some()
+    }
+
+    /// The realm whose login is under way.
+    pub(crate) fn login_realm(self) -> Option<&'r Realm> {
+        self.visit()?.login.get()
+    }
+
+    /// Takes the gate's credentials from the request before an application sees it: the cookies of
+    /// every realm of the server, and an API token. `None` where memory is short.
+    pub(crate) fn strip_credentials(self) -> Option<()> {
+        let realms = self.server().realms();
+        let cookies = |realm: &&Rc<Realm>| headers::has_cookies(self, &realm.settings.cookie);
+        let bearer = |realm: &Rc<Realm>| realm.settings.accept.bearer() && self.has_api_token();
+        for realm in realms.iter().filter(cookies) {
+            self.visit()?;
+            headers::strip_cookies(self, &realm.settings.cookie)?;
+        }
+        if realms.iter().any(bearer) {
+            self.visit()?;
+            headers::strip_authorization(self)?;
+        }
+        Some(())
+    }
+
+    fn has_api_token(&self) -> bool {
+        // SAFETY: null, or a line of the live request's headers.
+        let line = unsafe { self.get().headers_in.authorization.as_ref() };
+        line.is_some_and(|line| gate::is_api_token(bytes(line.value)))
+    }
+
+    /// Whether the location answers `status` with a page of its own (`error_page`), and nginx would
+    /// take it now.
+    pub(crate) fn has_error_page(self, status: u16) -> bool {
+        let request = self.get();
+        if request.error_page() != 0 || request.uri_changes() == 0 {
+            return false;
+        }
+        // SAFETY: every location has the core module's configuration; error_pages is null or an
+        // array of ngx_http_err_page_t.
+        let pages = unsafe {
+            let index = (*std::ptr::addr_of!(ngx_http_core_module)).ctx_index;
+            let core = (*request.loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>();
+            let Some(pages) = (*core).error_pages.as_ref() else { return false };
+            pages.as_slice::<ngx_http_err_page_t>()
+        };
+        pages.iter().any(|page| page.status == isize::try_from(status).unwrap_or(0))
+    }
+
+    /// Reads the head of the request, with the credentials that it came with.
+    pub(crate) fn with_head<R>(
+        self,
+        visit: &Visit<'r>,
+        read: impl FnOnce(&RequestHead<'_>) -> R,
+    ) -> R {
+        let fields = |name: &str| headers::find(self, name).map(<[u8]>::trim_ascii);
+        read(&RequestHead {
+            method: self.method(),
+            path: self.path(),
+            target: bytes(self.get().unparsed_uri),
+            query: bytes(self.get().args),
+            tls: self.tls(),
+            cookies: visit.cookies(),
+            authorization: visit.authorization(),
+            fields: &fields,
+        })
+    }
+
+    pub(super) fn log(self) -> *mut ngx_log_t {
+        // SAFETY: a request's connection lives as long as the request and has a log.
+        unsafe { (*self.get().connection).log }
+    }
+
+    /// Room in the request's memory, freed with it.
+    pub(super) fn allocate(self, size: usize) -> Option<&'r mut [u8]> {
+        // SAFETY: the pool lives as long as the request; what it gives out is ours alone. Zeroed
+        // below before it becomes a slice.
+        unsafe {
+            let start = NonNull::new(ngx_pnalloc(self.get().pool, size.max(1)).cast::<u8>())?;
+            start.write_bytes(0, size);
+            Some(std::slice::from_raw_parts_mut(start.as_ptr(), size))
+        }
+    }
+}
+
+/// nginx's string as bytes.
+pub(super) fn bytes<'r>(text: ngx_str_t) -> &'r [u8] {
+    if text.data.is_null() {
+        return &[];
+    }
+    // SAFETY: an ngx_str_t of a request or a configuration names `len` bytes that live as long as
+    // its pool; callers bind 'r to that.
+    unsafe { std::slice::from_raw_parts(text.data, text.len) }
+}
+
+/// Bytes of a request's memory as nginx's string.
+pub(super) fn string(text: &[u8]) -> ngx_str_t {
+    ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() }
+}
+
+/// # Safety
+/// `address` is null or a socket address in the length of its family.
+unsafe fn ip_address(address: *const sockaddr) -> Option<IpAddr> {
+    // SAFETY: by the caller's promise the family tells which structure it is.
+    unsafe {
+        match i32::from(address.as_ref()?.sa_family) {
+            libc::AF_INET => {
+                let address = &*address.cast::<libc::sockaddr_in>();
+                Some(IpAddr::from(address.sin_addr.s_addr.to_ne_bytes()))
+            }
+            libc::AF_INET6 => {
+                Some(IpAddr::from((*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The variables, computed on first use, and `$remote_user`: the verified user wherever a gate is on.
+
+use super::entry::guard;
+use super::request::{Request, string};
+use crate::access;
+use authgate_core::gate::{Identity, Verdict};
+use ngx::ffi::{
+    NGX_ERROR, NGX_HTTP_VAR_NOCACHEABLE, NGX_OK, ngx_conf_t, ngx_hash_key_t, ngx_http_add_variable,
+    ngx_http_core_main_conf_t, ngx_http_get_variable_pt, ngx_http_request_t, ngx_http_variable_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
+};
+
+/// One of the variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Variable {
+    User,
+    Groups,
+    Realm,
+    Method,
+    Session,
+    Expires,
+    Status,
+}
+
+const VARIABLES: [(&str, Variable); 7] = [
+    ("authgate_user", Variable::User),
+    ("authgate_groups", Variable::Groups),
+    ("authgate_realm", Variable::Realm),
+    ("authgate_method", Variable::Method),
+    ("authgate_session", Variable::Session),
+    ("authgate_expires", Variable::Expires),
+    ("authgate_status", Variable::Status),
+];
+
+/// Adds the variables.
+pub(super) fn add(cf: &mut ngx_conf_t) -> Option<()> {
+    for (index, (name, _)) in VARIABLES.iter().enumerate() {
+        // SAFETY: nginx copies the name; `get` is called with the data set here.
+        unsafe {
+            let mut name = string(name.as_bytes());
+            let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
+            let variable = ngx_http_add_variable(cf, &raw mut name, flags).as_mut()?;
+            variable.get_handler = Some(get);
+            variable.data = index;
+        }
+    }
+    Some(())
+}
+
+/// nginx's own handler of `$remote_user`, for locations without a gate.
+static mut UNVERIFIED: ngx_http_get_variable_pt = None;
+
+/// Makes `$remote_user` the verified user wherever a gate is on. The core's variables cannot be
+/// replaced by adding one of their name: the entry itself is changed.
+pub(super) fn take_over_remote_user(core: &ngx_http_core_main_conf_t) -> Option<()> {
+    // SAFETY: while configuration is read, the keys are an array of names with their variables.
+    unsafe {
+        let keys = core.variables_keys.as_ref()?.keys.as_slice::<ngx_hash_key_t>();
+        let remote_user = string(b"remote_user");
+        let key = keys.iter().find(|key| key.key.as_bytes() == remote_user.as_bytes())?;
+        let variable = key.value.cast::<ngx_http_variable_t>().as_mut()?;
+        UNVERIFIED = variable.get_handler.replace(get_remote_user);
+        variable.flags |= NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
+    }
+    Some(())
+}
+
+unsafe extern "C" fn get(
+    raw: *mut ngx_http_request_t,
+    value: *mut ngx_http_variable_value_t,
+    index: usize,
+) -> ngx_int_t {
+    guard(NGX_ERROR as ngx_int_t, || {
+        // SAFETY: nginx calls this with a live request and a value to fill.
+        let (request, value) = unsafe { (Request::new(raw), &mut *value) };
+        let variable = VARIABLES.get(index).map(|(_, variable)| *variable);
+        let text = request.zip(variable).and_then(|(request, variable)| text(request, variable));
+        fill(request, value, text.as_deref())
+    })
+}
+
+unsafe extern "C" fn get_remote_user(
+    raw: *mut ngx_http_request_t,
+    value: *mut ngx_http_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    guard(NGX_ERROR as ngx_int_t, || {
+        // SAFETY: nginx calls this with a live request and a value to fill; UNVERIFIED was set
+        // while configuration was read.
+        unsafe {
+            match (Request::new(raw), UNVERIFIED) {
+                (Some(request), handler) if request.location().site().is_some() => {
+                    let _ = handler;
+                    fill(Some(request), &mut *value, text(request, Variable::User).as_deref())
+                }
+                (_, Some(unverified)) => unverified(raw, value, data),
+                _ => fill(None, &mut *value, None),
+            }
+        }
+    })
+}
+
+fn text(request: Request<'_>, variable: Variable) -> Option<String> {
+    let Some(site) = request.location().site() else {
+        return (variable == Variable::Status).then(|| "off".into());
+    };
+    let realm = site.realm;
+    let verdict = request.visit().and_then(|visit| access::decide(request, visit, realm));
+    match (variable, verdict) {
+        (Variable::Realm, _) => Some(realm.settings.name.clone()),
+        (Variable::Status, None) => Some("error".into()),
+        (Variable::Status, Some(Verdict::Admit(_))) => Some("ok".into()),
+        (Variable::Status, Some(Verdict::Challenge(cause))) => Some(cause.as_str().into()),
+        (Variable::Groups, Some(Verdict::Admit(identity))) => {
+            Some(realm.users.get(identity.user())?.groups.join(","))
+        }
+        (variable, Some(Verdict::Admit(identity))) => of_identity(&identity, variable),
+        _ => None,
+    }
+}
+
+fn of_identity(identity: &Identity, variable: Variable) -> Option<String> {
+    match variable {
+        Variable::User => Some(identity.user().into()),
+        Variable::Method => Some(identity.credential.as_str().into()),
+        Variable::Session => Some(identity.session.to_string()),
+        Variable::Expires => Some(identity.expires_at.to_string()),
+        Variable::Groups | Variable::Realm | Variable::Status => None,
+    }
+}
+
+/// Sets a variable's value, or that it has none.
+fn fill(
+    request: Option<Request<'_>>,
+    value: &mut ngx_http_variable_value_t,
+    text: Option<&str>,
+) -> ngx_int_t {
+    let place = text.filter(|text| !text.is_empty()).zip(request);
+    let Some((text, request)) = place else {
+        value.set_not_found(1);
+        return NGX_OK as ngx_int_t;
+    };
+    let Some(copy) = request.allocate(text.len()) else { return NGX_ERROR as ngx_int_t };
+    copy.copy_from_slice(text.as_bytes());
+    let ngx_str_t { len, data } = string(copy);
+    value.data = data;
+    value.set_len(u32::try_from(len).unwrap_or(0));
+    value.set_valid(1);
+    value.set_no_cacheable(0);
+    value.set_not_found(0);
+    NGX_OK as ngx_int_t
+}
