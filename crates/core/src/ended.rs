@@ -58,12 +58,14 @@ impl Ended<'_> {
 
     /// Ends the session. The caller holds the zone's lock. Times in Unix seconds.
     pub fn insert(&self, session: SessionId, ends_at: u64, now: u64) {
+        if self.covers(ends_at) || self.place(words(session), ends_at, now) {
+            return;
+        }
+        self.reclaim(now);
+        // Each round raises `everyone_until`, at the latest to the session's own end.
         while !self.covers(ends_at) && !self.place(words(session), ends_at, now) {
+            self.coarsen(ends_at, now);
             self.reclaim(now);
-            if self.is_full() {
-                self.coarsen(ends_at, now);
-                self.reclaim(now);
-            }
         }
     }
 

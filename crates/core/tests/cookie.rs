@@ -1,4 +1,5 @@
 //! Cookies, by the cases of group B: the names carry the case numbers.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 use authgate_core::cookie::{CookieError, CookieSettings, MAX_VALUE, SameSite, Secure};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! Ended sessions: whatever happens to the table, no ended session comes back.
+#![allow(clippy::indexing_slicing, reason = "a test stops where it is wrong")]
 
 use authgate_core::ended::{Ended, Head, KEPT_BEYOND_END, Slot};
 use authgate_core::token::SessionId;

@@ -1,4 +1,5 @@
 //! Tokens, by the cases of group A: the names carry the case numbers.
+#![allow(clippy::string_slice, clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::token::{
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use sha2::Sha256;
+use std::sync::LazyLock;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -22,8 +24,9 @@ fn ring_of(lines: &[(&str, u8)]) -> KeyRing {
     KeyRing::derive(&keys_of(lines), "ops", b"")
 }
 
-fn ring() -> KeyRing {
-    ring_of(&[("one", 1)])
+fn ring() -> &'static KeyRing {
+    static RING: LazyLock<KeyRing> = LazyLock::new(|| ring_of(&[("one", 1)]));
+    &RING
 }
 
 fn claims() -> Claims<'static> {
@@ -51,7 +54,7 @@ fn verdict_at(ring: &KeyRing, token: impl AsRef<[u8]>, now: u64) -> Result<(), T
 }
 
 fn verdict_of(claims: &Claims<'_>, now: u64) -> Result<(), TokenError> {
-    verdict_at(&ring(), ring().sign(Purpose::Session, claims).unwrap(), now)
+    verdict_at(ring(), ring().sign(Purpose::Session, claims).unwrap(), now)
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn a1_every_flipped_bit_is_refused() {
     for bit in 0..token.len() * 8 {
         let mut flipped = token.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(verdict(&ring, &flipped).is_err(), "bit {bit}");
+        assert!(verdict(ring, &flipped).is_err(), "bit {bit}");
     }
 }
 
@@ -93,14 +96,14 @@ fn a1_every_flipped_bit_is_refused() {
 fn a2_every_truncation_and_extension_is_refused() {
     let (ring, token) = (ring(), token());
     for length in 0..token.len() {
-        assert!(verdict(&ring, &token[..length]).is_err(), "first {length}");
-        assert!(verdict(&ring, &token[token.len() - length..]).is_err(), "last {length}");
+        assert!(verdict(ring, &token[..length]).is_err(), "first {length}");
+        assert!(verdict(ring, &token[token.len() - length..]).is_err(), "last {length}");
     }
     for filler in ["A", "=", ".", " ", "\0", "_"] {
         for count in 1..=8 {
             let more = filler.repeat(count);
-            assert!(verdict(&ring, format!("{token}{more}")).is_err(), "{token}{more:?}");
-            assert!(verdict(&ring, format!("{more}{token}")).is_err(), "{more:?}{token}");
+            assert!(verdict(ring, format!("{token}{more}")).is_err(), "{token}{more:?}");
+            assert!(verdict(ring, format!("{more}{token}")).is_err(), "{more:?}{token}");
         }
     }
 }
@@ -110,15 +113,15 @@ fn a3_a_mac_of_another_length_or_all_zero_is_refused() {
     let (ring, token) = (ring(), token());
     let (signed, mac) = token.rsplit_once('.').unwrap();
     let mac = URL_SAFE_NO_PAD.decode(mac).unwrap();
-    assert_eq!(verdict(&ring, signed), Err(TokenError::Malformed));
-    assert_eq!(verdict(&ring, format!("{signed}.")), Err(TokenError::Malformed));
+    assert_eq!(verdict(ring, signed), Err(TokenError::Malformed));
+    assert_eq!(verdict(ring, format!("{signed}.")), Err(TokenError::Malformed));
     for length in [1, 16, 31, 33, 64] {
         let other: Vec<_> = mac.iter().copied().cycle().take(length).collect();
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(other));
-        assert_eq!(verdict(&ring, token), Err(TokenError::Malformed), "{length}");
+        assert_eq!(verdict(ring, token), Err(TokenError::Malformed), "{length}");
     }
     let zero = format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 32]));
-    assert_eq!(verdict(&ring, zero), Err(TokenError::BadSignature));
+    assert_eq!(verdict(ring, zero), Err(TokenError::BadSignature));
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn a4_another_version_is_refused() {
     let (ring, token) = (ring(), token());
     for version in ["", "v", "v0", "v2", "v11", "V1", "1"] {
         let other = token.replacen("v1", version, 1);
-        assert_eq!(verdict(&ring, other), Err(TokenError::Malformed), "{version}");
+        assert_eq!(verdict(ring, other), Err(TokenError::Malformed), "{version}");
     }
 }
 
@@ -135,12 +138,12 @@ fn a4_a_jwt_is_refused() {
     let ring = ring();
     let payload = URL_SAFE_NO_PAD.encode(r#"{"sub":"alice","exp":9999999999}"#);
     let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
-    assert_eq!(verdict(&ring, format!("{none}.{payload}.")), Err(TokenError::Malformed));
+    assert_eq!(verdict(ring, format!("{none}.{payload}.")), Err(TokenError::Malformed));
     let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"one"}"#);
     let signed = format!("{head}.{payload}");
     let mac = Hmac::<Sha256>::new_from_slice(&[1; 32]).unwrap().chain_update(&signed).finalize();
     let jwt = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.into_bytes()));
-    assert_eq!(verdict(&ring, jwt), Err(TokenError::Malformed));
+    assert_eq!(verdict(ring, jwt), Err(TokenError::Malformed));
 }
 
 #[test]
@@ -149,9 +152,8 @@ fn a5_an_unknown_key_is_refused() {
     let long = "k".repeat(1024);
     for id in ["", "two", "On", "onee", "ONE", "../x", &long] {
         let other = token.replacen("one", id, 1);
-        let is_cut_wrongly = id == long || id.contains('.');
-        let expected = if is_cut_wrongly { TokenError::Malformed } else { TokenError::UnknownKey };
-        assert_eq!(verdict(&ring, other), Err(expected), "{id}");
+        let expected = if id == long { TokenError::Malformed } else { TokenError::UnknownKey };
+        assert_eq!(verdict(ring, other), Err(expected), "{id}");
     }
 }
 
@@ -221,9 +223,9 @@ fn a10_a_token_of_another_purpose_is_refused() {
 #[test]
 fn a11_a_token_ends_at_its_expiry() {
     let expiry = claims().expires_at;
-    assert_eq!(verdict_at(&ring(), token(), expiry - 1), Ok(()));
-    assert_eq!(verdict_at(&ring(), token(), expiry), Err(TokenError::Expired));
-    assert_eq!(verdict_at(&ring(), token(), expiry + 1), Err(TokenError::Expired));
+    assert_eq!(verdict_at(ring(), token(), expiry - 1), Ok(()));
+    assert_eq!(verdict_at(ring(), token(), expiry), Err(TokenError::Expired));
+    assert_eq!(verdict_at(ring(), token(), expiry + 1), Err(TokenError::Expired));
 }
 
 #[test]
@@ -263,8 +265,8 @@ fn a13_no_token_holds_at_the_end_of_its_session() {
 
 #[test]
 fn a14_a_token_may_come_60_seconds_from_the_future() {
-    assert_eq!(verdict_at(&ring(), token(), NOW - 60), Ok(()));
-    assert_eq!(verdict_at(&ring(), token(), NOW - 61), Err(TokenError::Expired));
+    assert_eq!(verdict_at(ring(), token(), NOW - 60), Ok(()));
+    assert_eq!(verdict_at(ring(), token(), NOW - 61), Err(TokenError::Expired));
 }
 
 #[test]
@@ -291,13 +293,13 @@ fn a19_a_token_has_one_text() {
         token.replacen('.', ". ", 1),
         token.replace('_', "/").replace('-', "+") + "/",
     ] {
-        assert!(verdict(&ring, &variant).is_err(), "{variant}");
+        assert!(verdict(ring, &variant).is_err(), "{variant}");
     }
     // 32 bytes leave two bits of the last character unused.
     let (rest, last) = token.split_at(token.len() - 1);
     let accepted: Vec<_> = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/="
         .chars()
-        .filter(|c| verdict(&ring, format!("{rest}{c}")).is_ok())
+        .filter(|c| verdict(ring, format!("{rest}{c}")).is_ok())
         .collect();
     assert_eq!(accepted, last.chars().collect::<Vec<_>>());
 }
@@ -387,13 +389,13 @@ proptest! {
 
     #[test]
     fn no_bytes_but_ours_verify(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-        prop_assert!(verdict(&ring(), &bytes).is_err());
+        prop_assert!(verdict(ring(), &bytes).is_err());
         let _ = inspect(&bytes);
     }
 
     #[test]
     fn no_text_of_our_shape_verifies(text in "v1\\.(one|two|)\\.[A-Za-z0-9_-]{0,120}\\.[A-Za-z0-9_-]{43}") {
-        prop_assert!(verdict(&ring(), &text).is_err());
+        prop_assert!(verdict(ring(), &text).is_err());
         let _ = inspect(text.as_bytes());
     }
 
@@ -409,7 +411,7 @@ proptest! {
         let mut edited = token.clone();
         edited.splice(start..end, added);
         prop_assume!(edited != token);
-        prop_assert!(verdict(&ring(), &edited).is_err());
+        prop_assert!(verdict(ring(), &edited).is_err());
     }
 }
 

@@ -96,6 +96,7 @@ pub const MAX_USER: usize = 128;
 
 const VERSION: &str = "v1";
 const MAC_LENGTH: usize = 32;
+const MAC_TEXT_LENGTH: usize = 43;
 
 impl KeyRing {
     /// Signs `claims` with the first key. `None` where the claims are outside the format (a user
@@ -214,7 +215,7 @@ struct Parts<'a> {
     signed: &'a [u8],
     key_id: &'a [u8],
     payload: &'a [u8],
-    mac: &'a [u8],
+    mac: &'a [u8; MAC_TEXT_LENGTH],
 }
 
 impl<'a> Parts<'a> {
@@ -226,14 +227,12 @@ impl<'a> Parts<'a> {
         if token.len() > MAX_LENGTH {
             return None;
         }
-        let mut parts = token.split(|&b| b == b'.');
-        let version = parts.next()?;
-        let (key_id, payload, mac) = (parts.next()?, parts.next()?, parts.next()?);
-        if version != VERSION.as_bytes() || parts.next().is_some() {
-            return None;
-        }
-        let signed = token.get(..token.len().checked_sub(mac.len() + 1)?)?;
-        Some(Self { signed, key_id, payload, mac })
+        let (with_dot, mac) = token.split_last_chunk()?;
+        let signed = with_dot.strip_suffix(b".")?;
+        let rest = signed.strip_prefix(VERSION.as_bytes())?.strip_prefix(b".")?;
+        let dot = rest.iter().position(|&b| b == b'.')?;
+        let (key_id, payload) = rest.split_at_checked(dot)?;
+        Some(Self { signed, key_id, payload: payload.strip_prefix(b".")?, mac })
     }
 
     fn decode_mac(&self) -> Result<[u8; MAC_LENGTH], TokenError> {
