@@ -341,9 +341,7 @@ const COLLISION: &str = "in one server have the same cookie name or overlapping 
 
 fn collide(a: &Settings, b: &Settings) -> bool {
     let paths = a.path.starts_with(&b.path) || b.path.starts_with(&a.path);
-    paths
-        || a.cookie.name(true) == b.cookie.name(true)
-        || a.cookie.name(false) == b.cookie.name(false)
+    paths || a.cookie.collides_with(&b.cookie)
 }
 
 /// Runs a directive's handler; what it says is wrong is told as nginx tells it. An empty text: it

@@ -35,11 +35,6 @@ pub(super) unsafe fn lines(list: *mut ngx_list_t) -> impl Iterator<Item = *mut n
     })
 }
 
-/// Whether a `Cookie` line of the request holds one of the gate's cookies.
-pub(super) fn has_cookies(request: Request<'_>, cookies: &CookieSettings) -> bool {
-    cookie_line_with(request, cookies).is_some()
-}
-
 fn cookie_line_with(
     request: Request<'_>,
     cookies: &CookieSettings,
@@ -50,9 +45,10 @@ fn cookie_line_with(
 }
 
 /// Removes the gate's cookies from the request's `Cookie` lines, the others byte for byte; a line
-/// left empty is removed wholly. Nothing is done twice: what is gone is not found again.
+/// left empty is removed wholly. The visit remembers them. `None` where memory is short.
 pub(super) fn strip_cookies(request: Request<'_>, cookies: &CookieSettings) -> Option<()> {
     while let Some(line) = cookie_line_with(request, cookies) {
+        request.visit()?;
         // SAFETY: the line stays where it is; its old value stays in the request's memory, where
         // the visit remembers it.
         let value = unsafe { &mut (*line).value };
