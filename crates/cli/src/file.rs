@@ -61,8 +61,9 @@ impl Replacement {
         let new = self.path.with_file_name(name);
         let result =
             self.write(&new, content, new_mode).and_then(|()| fs::rename(&new, &self.path));
-        if result.is_err() && fs::remove_file(&new).is_err() {
-            crate::note(&format!("{}: left behind, remove it", new.display()));
+        if result.is_err() {
+            // where it was never made there is nothing to remove
+            let _ = fs::remove_file(&new);
         }
         result.and_then(|()| self.folder.sync_all())
     }
