@@ -300,13 +300,19 @@ pub(super) unsafe extern "C" fn merge_location(
         // SAFETY: nginx calls this with two configurations that `create` made.
         let (parent, child) =
             unsafe { (&*parent.cast::<LocationConf>(), &mut *child.cast::<LocationConf>()) };
-        if let Some(endpoints) = &child.endpoints {
-            use_realm(cf, endpoints)?;
-            child.gate = None;
-            return Ok(());
+        if let (Some(endpoints), Some(Directive { realm: Some(_), .. })) =
+            (&child.endpoints, &child.authgate)
+        {
+            let mistake = "\"authgate_endpoints\" cannot stand beside \"authgate\" in one location";
+            return Err(say_at(cf.log, mistake, &endpoints.place));
         }
         if child.authgate.is_none() {
+            // Also for locations nested in one with authgate_endpoints.
             child.authgate.clone_from(&parent.authgate);
+        }
+        if let Some(endpoints) = &child.endpoints {
+            use_realm(cf, endpoints)?;
+            return Ok(());
         }
         child.gate = match &child.authgate {
             None => None,
