@@ -74,7 +74,7 @@ fn refuse(request: Request<'_>, realm: &Realm, cause: Cause) -> Phase {
             None => Phase::Refuse(500),
         };
     }
-    Phase::Sent(reply::send(request, realm, reply))
+    Phase::Sent(reply::refuse(request, realm, reply))
 }
 
 /// The verdict of `realm`, computed once for each visit. `None` where something inside fails.
