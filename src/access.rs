@@ -6,6 +6,7 @@ use crate::nginx::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::gate::{Cause, Verdict};
 use authgate_core::pages::Page;
+use std::cell::Ref;
 
 /// What `authgate` says of a location.
 #[derive(Clone, Copy)]
@@ -47,14 +48,13 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
         return admit();
     }
     let Some(site) = request.location().site() else { return Phase::Decline };
-    let verdict = request.visit().and_then(|visit| {
-        visit.admitted_by.set(Some(site.realm));
-        decide(request, visit, site.realm)
-    });
-    match (verdict, site.mode) {
+    let Some(visit) = request.visit() else { return Phase::Refuse(500) };
+    visit.admitted_by.set(Some(site.realm));
+    let verdict = verdict(request, visit, site.realm);
+    match (verdict.as_deref(), site.mode) {
         (Some(Verdict::Admit(_)), _) => admit(),
         (_, Mode::Optional) => Phase::Decline,
-        (Some(Verdict::Challenge(cause)), Mode::Required) => refuse(request, site.realm, cause),
+        (Some(Verdict::Challenge(cause)), Mode::Required) => refuse(request, site.realm, *cause),
         (None, Mode::Required) => Phase::Refuse(500),
     }
 }
@@ -74,25 +74,21 @@ fn refuse(request: Request<'_>, realm: &Realm, cause: Cause) -> Phase {
             None => Phase::Refuse(500),
         };
     }
-    Phase::Sent(reply::send(request, realm, reply))
+    Phase::Sent(reply::refuse(request, realm, reply))
 }
 
 /// The verdict of `realm`, computed once for each visit. `None` where something inside fails.
-pub(crate) fn decide<'r>(
+pub(crate) fn verdict<'v, 'r>(
     request: Request<'r>,
-    visit: &Visit<'r>,
+    visit: &'v Visit<'r>,
     realm: &Realm,
-) -> Option<Verdict> {
-    let known = visit.verdict.borrow().clone();
-    if let Some((by, verdict)) = known
-        && std::ptr::eq(by, realm)
-    {
-        return Some(verdict);
+) -> Option<Ref<'v, Verdict>> {
+    if visit.verdict_of(realm).is_none() {
+        let gate = realm.gate()?;
+        let verdict = request.with_head(visit, |head| gate.decide(head, crate::nginx::now()));
+        visit.verdict.replace(Some((realm, verdict)));
     }
-    let gate = realm.gate()?;
-    let verdict = request.with_head(visit, |head| gate.decide(head, crate::nginx::now()));
-    visit.verdict.replace(Some((realm, verdict.clone())));
-    Some(verdict)
+    visit.verdict_of(realm)
 }
 
 /// The realm and the page of the gate's own that this request is for.
@@ -108,15 +104,13 @@ pub(crate) fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String>
         return None;
     }
     let realm = visit.admitted_by.get()?;
-    let verdict = visit.verdict.borrow();
-    match &*verdict {
-        Some((by, Verdict::Admit(identity))) if std::ptr::eq(*by, realm) => {
+    match &*visit.verdict_of(realm)? {
+        Verdict::Admit(identity) => {
             let gate = realm.gate()?;
-            let now = crate::nginx::now();
             // A logout in another worker may have come in between.
             let live = !gate.ended.contains(identity.session, identity.ends_at);
-            live.then(|| gate.renewal(identity, request.tls(), now)).flatten()
+            live.then(|| gate.renewal(identity, request.tls(), crate::nginx::now())).flatten()
         }
-        _ => None,
+        Verdict::Challenge(_) => None,
     }
 }

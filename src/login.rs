@@ -13,20 +13,27 @@ use authgate_core::reply::Reply;
 use authgate_core::request::RequestHead;
 use authgate_core::token::SessionId;
 
-/// The PRECONTENT phase: answers the gate's own pages, and takes the gate's credentials from every
-/// other request of the server, gated or not, before an application sees it.
-pub(crate) fn precontent(request: Request<'_>) -> Phase {
-    if let Some((realm, page)) = access::page_at(request) {
-        let action =
-            with_gate(request, realm, |gate, head| gate.page(page, head, crate::nginx::now()));
-        return Phase::Sent(
-            action.map_or_else(|| Sent::failed(request), |action| perform(request, realm, action)),
-        );
-    }
+/// The POST_READ phase: takes the gate's credentials from every request of a server that uses a
+/// realm, gated or not, before anything makes a subrequest of it or hands it to an application.
+pub(crate) fn post_read(request: Request<'_>) -> Phase {
     match request.strip_credentials() {
         Some(()) => Phase::Decline,
         None => Phase::Refuse(500),
     }
+}
+
+/// The PRECONTENT phase: answers the gate's own pages.
+pub(crate) fn precontent(request: Request<'_>) -> Phase {
+    let Some((realm, page)) = access::page_at(request) else {
+        // A request that nginx could not read comes here by `error_page` alone.
+        return if request.is_main() { post_read(request) } else { Phase::Decline };
+    };
+    let answer =
+        |gate: &Gate<'_>, head: &RequestHead<'_>| gate.page(page, head, crate::nginx::now());
+    Phase::Sent(match with_gate(request, realm, answer) {
+        Some(action) => perform(request, realm, action),
+        None => Sent::failed(request),
+    })
 }
 
 /// Does what the core has decided.

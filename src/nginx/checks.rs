@@ -17,7 +17,8 @@ use ngx::ffi::{
     NGX_OK, ngx_add_timer, ngx_cycle, ngx_del_timer, ngx_event_t, ngx_handle_read_event,
     ngx_http_cleanup_add, ngx_http_finalize_request, ngx_http_request_t,
     ngx_http_run_posted_requests, ngx_http_test_reading, ngx_int_t, ngx_log_t, ngx_msec_t,
-    ngx_thread_pool_get, ngx_thread_task_post, ngx_thread_task_t,
+    ngx_post_event, ngx_posted_events, ngx_thread_pool_get, ngx_thread_task_post,
+    ngx_thread_task_t,
 };
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -106,8 +107,14 @@ fn wait(request: Request<'_>) {
         let raw = request.raw();
         (*raw).read_event_handler = Some(ngx_http_test_reading);
         (*raw).write_event_handler = Some(resume);
-        // A failure here means that a client which goes away is noticed later.
-        let _ = ngx_handle_read_event((*(*raw).connection).read, 0);
+        let read = (*(*raw).connection).read;
+        if (*read).ready() != 0 {
+            // More has come with the body, perhaps the end: nginx is told of it only once.
+            ngx_post_event(read, &raw mut ngx_posted_events);
+        } else {
+            // A failure here means that a client which goes away is noticed later.
+            let _ = ngx_handle_read_event(read, 0);
+        }
     }
 }
 

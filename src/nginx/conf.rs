@@ -300,13 +300,19 @@ pub(super) unsafe extern "C" fn merge_location(
         // SAFETY: nginx calls this with two configurations that `create` made.
         let (parent, child) =
             unsafe { (&*parent.cast::<LocationConf>(), &mut *child.cast::<LocationConf>()) };
-        if let Some(endpoints) = &child.endpoints {
-            use_realm(cf, endpoints)?;
-            child.gate = None;
-            return Ok(());
+        if let (Some(endpoints), Some(Directive { realm: Some(_), .. })) =
+            (&child.endpoints, &child.authgate)
+        {
+            let mistake = "\"authgate_endpoints\" cannot stand beside \"authgate\" in one location";
+            return Err(say_at(cf.log, mistake, &endpoints.place));
         }
         if child.authgate.is_none() {
+            // Also for locations nested in one with authgate_endpoints.
             child.authgate.clone_from(&parent.authgate);
+        }
+        if let Some(endpoints) = &child.endpoints {
+            use_realm(cf, endpoints)?;
+            return Ok(());
         }
         child.gate = match &child.authgate {
             None => None,
@@ -341,9 +347,7 @@ const COLLISION: &str = "in one server have the same cookie name or overlapping 
 
 fn collide(a: &Settings, b: &Settings) -> bool {
     let paths = a.path.starts_with(&b.path) || b.path.starts_with(&a.path);
-    paths
-        || a.cookie.name(true) == b.cookie.name(true)
-        || a.cookie.name(false) == b.cookie.name(false)
+    paths || a.cookie.collides_with(&b.cookie)
 }
 
 /// Runs a directive's handler; what it says is wrong is told as nginx tells it. An empty text: it

@@ -35,11 +35,6 @@ pub(super) unsafe fn lines(list: *mut ngx_list_t) -> impl Iterator<Item = *mut n
     })
 }
 
-/// Whether a `Cookie` line of the request holds one of the gate's cookies.
-pub(super) fn has_cookies(request: Request<'_>, cookies: &CookieSettings) -> bool {
-    cookie_line_with(request, cookies).is_some()
-}
-
 fn cookie_line_with(
     request: Request<'_>,
     cookies: &CookieSettings,
@@ -50,9 +45,10 @@ fn cookie_line_with(
 }
 
 /// Removes the gate's cookies from the request's `Cookie` lines, the others byte for byte; a line
-/// left empty is removed wholly. Nothing is done twice: what is gone is not found again.
+/// left empty is removed wholly. The visit remembers them. `None` where memory is short.
 pub(super) fn strip_cookies(request: Request<'_>, cookies: &CookieSettings) -> Option<()> {
     while let Some(line) = cookie_line_with(request, cookies) {
+        request.visit()?;
         // SAFETY: the line stays where it is; its old value stays in the request's memory, where
         // the visit remembers it.
         let value = unsafe { &mut (*line).value };
@@ -149,29 +145,61 @@ unsafe fn remove(
 ) -> Option<()> {
     // SAFETY: parts hold nelts lines each; the new part covers lines of the old one alone.
     unsafe {
+        let mut before: *mut ngx_list_part_t = std::ptr::null_mut();
         let mut part: *mut ngx_list_part_t = &raw mut (*list).part;
         while let Some(current) = part.as_mut() {
             let start = current.elts.cast::<ngx_table_elt_t>();
-            let Some(index) = (0..current.nelts).find(|index| start.add(*index) == line) else {
-                part = current.next;
-                continue;
-            };
-            let behind = current.nelts - index - 1;
-            if behind > 0 {
-                let tail = ngx_palloc(pool, size_of::<ngx_list_part_t>()).cast::<ngx_list_part_t>();
-                let elts = start.add(index + 1).cast();
-                let next = current.next;
-                *tail.as_mut()? = ngx_list_part_t { elts, nelts: behind, next };
-                current.next = tail;
-                if (*list).last == part {
-                    // What ngx_list_push sees is a full last part: it never writes behind it.
-                    (*list).last = tail;
-                    (*list).nalloc = behind;
-                }
+            if let Some(index) = (0..current.nelts).find(|index| start.add(*index) == line) {
+                split(current, index, pool)?;
+                settle(list, before, part);
+                return Some(());
             }
-            current.nelts = index;
-            return Some(());
+            before = part;
+            part = current.next;
         }
         Some(())
+    }
+}
+
+/// Ends `part` before its line `index`; the lines behind it become a part of their own.
+///
+/// # Safety
+/// `part` is part of a list of header lines in `pool`, with more than `index` lines.
+unsafe fn split(part: &mut ngx_list_part_t, index: usize, pool: *mut ngx_pool_t) -> Option<()> {
+    let behind = part.nelts - index - 1;
+    if behind > 0 {
+        // SAFETY: by the caller's promise.
+        unsafe {
+            let tail = ngx_palloc(pool, size_of::<ngx_list_part_t>()).cast::<ngx_list_part_t>();
+            let elts = part.elts.cast::<ngx_table_elt_t>().add(index + 1).cast();
+            *tail.as_mut()? = ngx_list_part_t { elts, nelts: behind, next: part.next };
+            part.next = tail;
+        }
+    }
+    part.nelts = index;
+    Some(())
+}
+
+/// Puts a list in order whose `part` has been split: no part but the first may be empty (nginx's
+/// loops take the first line of the next part unseen), and the last part counts as full, so that
+/// ngx_list_push never writes over lines that another part covers.
+///
+/// # Safety
+/// `part` is part of `list`, and `before` the one before it, or null.
+unsafe fn settle(list: *mut ngx_list_t, before: *mut ngx_list_part_t, part: *mut ngx_list_part_t) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let mut last = part;
+        if (*part).nelts == 0
+            && let Some(before) = before.as_mut()
+        {
+            before.next = (*part).next;
+            last = before;
+        }
+        while let Some(next) = (*last).next.as_mut() {
+            last = next;
+        }
+        (*list).last = last;
+        (*list).nalloc = (*last).nelts.max(1);
     }
 }

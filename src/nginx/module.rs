@@ -17,8 +17,8 @@ use ngx::ffi::{
     nginx_version, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t, ngx_cycle_t,
     ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt,
     ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
-    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t, ngx_module_t,
-    ngx_uint_t,
+    ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
+    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
 };
 use std::ffi::{c_char, c_void};
 use std::ptr::{addr_of, addr_of_mut, null, null_mut};
@@ -230,6 +230,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             // SAFETY: each phase has an array of handlers, made by the core module.
             unsafe { push(handlers, handler) }
         };
+        add(ngx_http_phases_NGX_HTTP_POST_READ_PHASE, Some(post_read_handler))?;
         add(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access_handler))?;
         add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, Some(precontent_handler))
     })
@@ -267,6 +268,10 @@ fn hook(body: impl FnOnce() -> Option<()>) -> ngx_int_t {
 unsafe extern "C" fn init_process(_cycle: *mut ngx_cycle_t) -> ngx_int_t {
     quiet_panics();
     NGX_OK as ngx_int_t
+}
+
+unsafe extern "C" fn post_read_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {
+    handle(raw, "post_read", login::post_read)
 }
 
 unsafe extern "C" fn access_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {

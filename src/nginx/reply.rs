@@ -34,6 +34,14 @@ impl Sent {
     }
 }
 
+/// Sends a refusal. Its status stands where a location behind `error_page` is what is refused; the
+/// gate's own pages there keep the status of the error.
+pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
+    // SAFETY: a live request.
+    unsafe { (*request.raw()).err_status = 0 };
+    send(request, realm, reply)
+}
+
 /// Carries out what goes with a reply, sends it and ends the request.
 pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     if let Some((session, ends_at)) = reply.ends

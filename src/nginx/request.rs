@@ -113,12 +113,10 @@ impl<'r> Request<'r> {
     /// every realm of the server, and an API token. `None` where memory is short.
     pub(crate) fn strip_credentials(self) -> Option<()> {
         let realms = self.server().realms();
-        let cookies = |realm: &&Rc<Realm>| headers::has_cookies(self, &realm.settings.cookie);
-        let bearer = |realm: &Rc<Realm>| realm.settings.accept.bearer() && self.has_api_token();
-        for realm in realms.iter().filter(cookies) {
-            self.visit()?;
+        for realm in realms {
             headers::strip_cookies(self, &realm.settings.cookie)?;
         }
+        let bearer = |realm: &Rc<Realm>| realm.settings.accept.bearer() && self.has_api_token();
         if realms.iter().any(bearer) {
             self.visit()?;
             headers::strip_authorization(self)?;

@@ -105,8 +105,9 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
         return (variable == Variable::Status).then(|| "off".into());
     };
     let realm = site.realm;
-    let verdict = request.visit().and_then(|visit| access::decide(request, visit, realm));
-    match (variable, verdict) {
+    let visit = request.visit()?;
+    let verdict = access::verdict(request, visit, realm);
+    match (variable, verdict.as_deref()) {
         (Variable::Realm, _) => Some(realm.settings.name.clone()),
         (Variable::Status, None) => Some("error".into()),
         (Variable::Status, Some(Verdict::Admit(_))) => Some("ok".into()),
@@ -114,7 +115,7 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
         (Variable::Groups, Some(Verdict::Admit(identity))) => {
             Some(realm.users.get(identity.user())?.groups.join(","))
         }
-        (variable, Some(Verdict::Admit(identity))) => of_identity(&identity, variable),
+        (variable, Some(Verdict::Admit(identity))) => of_identity(identity, variable),
         _ => None,
     }
 }

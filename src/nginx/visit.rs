@@ -10,7 +10,7 @@ use crate::realm::Realm;
 use authgate_core::gate::Verdict;
 use authgate_core::pages::Check;
 use ngx::ffi::{ngx_pool_cleanup_add, ngx_pool_cleanup_t};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::ffi::c_void;
 
 /// One visit of a client: a main request with its subrequests and internal redirects.
@@ -85,6 +85,15 @@ impl<'r> Visit<'r> {
             record.handler = Some(end);
             place.as_ref()
         }
+    }
+
+    /// The verdict that `realm` has given on this visit.
+    pub(crate) fn verdict_of(&self, realm: &Realm) -> Option<Ref<'_, Verdict>> {
+        Ref::filter_map(self.verdict.borrow(), |known| match known {
+            Some((by, verdict)) if std::ptr::eq(*by, realm) => Some(verdict),
+            _ => None,
+        })
+        .ok()
     }
 
     /// The values of the `Cookie` lines that the client sent.

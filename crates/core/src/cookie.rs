@@ -269,11 +269,17 @@ fn values<'a>(name: &str, lines: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> 
 /// A line cut at its semicolons. Commas, quotes, backslashes and `$Version` mean nothing
 /// (RFC 6265bis, section 4.2.1).
 fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|&b| b == b';')
+    let mut rest = Some(line);
+    core::iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr::memchr(b';', line);
+        rest = end.and_then(|end| line.get(end + 1..));
+        line.get(..end.unwrap_or(line.len()))
+    })
 }
 
 fn split_pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = piece.iter().position(|&b| b == b'=')?;
+    let equals = memchr::memchr(b'=', piece)?;
     let (name, value) = piece.split_at_checked(equals)?;
     Some((name, value.get(1..)?))
 }

@@ -276,7 +276,7 @@ impl<'a> Gate<'a> {
             };
             body.header("WWW-Authenticate", self.challenge())
         };
-        let reply = reply.header("Cache-Control", "no-store".into());
+        let reply = reply.uncached();
         match cause {
             Cause::Missing => reply,
             reason => {

@@ -93,7 +93,7 @@ impl Gate<'_> {
             (Page::Login | Page::Logout, Method::Other) => not_allowed(head, "GET, HEAD, POST"),
             (Page::Session, _) => not_allowed(head, "GET, HEAD"),
         };
-        Action::Reply(uncached(reply))
+        Action::Reply(reply.uncached())
     }
 
     fn login_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
@@ -122,14 +122,14 @@ impl Gate<'_> {
 
     /// The answer to a body over [`MAX_BODY`].
     pub fn too_large(&self, head: &RequestHead<'_>) -> Reply {
-        uncached(problem(head, 413, "Too large", "The form is too large."))
+        problem(head, 413, "Too large", "The form is too large.").uncached()
     }
 
     /// Takes the body of a login.
     pub fn posted(&self, head: &RequestHead<'_>, body: &[u8]) -> Action {
         let form = match LoginForm::parse(body) {
             Ok(form) => form,
-            Err(error) => return Action::Reply(uncached(malformed(head, error))),
+            Err(error) => return Action::Reply(malformed(head, error).uncached()),
         };
         let return_to = self.return_path(form.return_to.as_bytes());
         let (subject, hash) = match self.active_user(&form.username) {
@@ -178,7 +178,7 @@ impl Gate<'_> {
         };
         let event = Event::LoginOk { user: check.username.clone(), realm: self.realm() };
         let reply = reply.header("Set-Cookie", cookie).event(event);
-        Some(uncached(reply.ending(self.cookie_session(head, now))))
+        Some(reply.ending(self.cookie_session(head, now)).uncached())
     }
 
     /// The answer where no more checks can wait.
@@ -191,7 +191,7 @@ impl Gate<'_> {
             }
         };
         let event = self.login_failed(check, Reason::Busy);
-        uncached(reply.header("Retry-After", BUSY_SECONDS.to_string()).event(event))
+        reply.header("Retry-After", BUSY_SECONDS.to_string()).event(event).uncached()
     }
 
     /// The same answer whatever was wrong; only the log tells.
@@ -207,7 +207,7 @@ impl Gate<'_> {
                 Reply::html(403, self.form(&check.username, &check.return_to, notice))
             }
         };
-        uncached(reply.event(self.login_failed(check, reason)))
+        reply.event(self.login_failed(check, reason)).uncached()
     }
 
     fn login_failed(&self, check: &Check, reason: Reason) -> Event {
@@ -289,12 +289,6 @@ impl Gate<'_> {
 
 /// A check takes a fraction of a second: after this many the queue has moved.
 const BUSY_SECONDS: u32 = 5;
-
-fn uncached(reply: Reply) -> Reply {
-    reply
-        .header("Cache-Control", "no-store".into())
-        .header("X-Content-Type-Options", "nosniff".into())
-}
 
 fn cross_site(head: &RequestHead<'_>) -> Reply {
     let text = "This form was sent from another site, so nothing was done.";

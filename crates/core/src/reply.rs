@@ -65,6 +65,13 @@ impl Reply {
         self
     }
 
+    /// Adds what every answer of the gate has: no cache keeps it, nobody guesses its type.
+    #[must_use]
+    pub fn uncached(self) -> Self {
+        let reply = self.header("Cache-Control", "no-store".into());
+        reply.header("X-Content-Type-Options", "nosniff".into())
+    }
+
     /// Adds a line for the log.
     #[must_use]
     pub fn event(self, event: Event) -> Self {

@@ -93,7 +93,7 @@ pub enum SettingsError {
     },
     /// A realm's name.
     #[error(
-        "invalid realm name \"{0}\": 1 to 64 letters, digits, \"_\", \"-\" and \".\" are allowed"
+        "invalid realm name \"{0}\": it is 1 to 64 letters, digits, \"_\", \"-\" or \".\", and not \"off\""
     )]
     InvalidName(String),
     /// The path.
@@ -141,7 +141,8 @@ impl Builder {
     /// [`SettingsError::InvalidName`]: the name stands in headers, pages and the log.
     pub fn new(name: &str) -> Result<Self, SettingsError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        // `authgate off` names no realm.
+        if name.is_empty() || name == "off" || name.len() > 64 || !name.bytes().all(plain) {
             return Err(SettingsError::InvalidName(name.into()));
         }
         Ok(Self {

@@ -130,7 +130,7 @@ fn keys_are_shown_by_their_names_alone() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(2_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(1_000), ..ProptestConfig::default() })]
 
     #[test]
     fn no_keys_file_breaks_the_parser(

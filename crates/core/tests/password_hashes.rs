@@ -7,6 +7,7 @@ mod libcrypt;
 use authgate_core::password::{HashError, PasswordHash, Scheme};
 use libcrypt::crypt;
 use proptest::prelude::*;
+use std::time::Instant;
 
 const PASSWORD: &[u8] = b"correct horse";
 
@@ -141,6 +142,31 @@ fn e63_a_decoy_costs_the_same_and_never_succeeds() {
     assert!(hash.verify(PASSWORD, no_crypt));
     assert_eq!(hash.decoy().scheme(), Scheme::Bcrypt { cost: 5 });
     assert!(!hash.decoy().verify(PASSWORD, no_crypt));
+}
+
+#[test]
+fn e63_a_check_takes_as_long_for_a_decoy_and_a_refused_password() {
+    let hash = hashes(include_str!("data/hashes")).find(|text| text.starts_with("$2y$05"));
+    let hash = PasswordHash::parse(hash.unwrap(), false).unwrap();
+    let decoy = hash.decoy();
+    // the best of many: another process may take the machine in between
+    let time = |hash: &PasswordHash, password: &[u8]| {
+        let once = |_| {
+            let start = Instant::now();
+            let _ = hash.verify(password, no_crypt);
+            start.elapsed()
+        };
+        (0..30).map(once).min().unwrap()
+    };
+    let usual = time(&hash, PASSWORD);
+    for other in [
+        time(&hash, b"wrong"),
+        time(&decoy, PASSWORD),
+        time(&hash, &[b'a'; 73]),
+        time(&hash, b"\0"),
+    ] {
+        assert!(usual / 2 < other && other < usual * 2, "{usual:?} {other:?}");
+    }
 }
 
 /// bcrypt 5.0.0 for Python, hashpw(b"a" * 72) and hashpw(b""), cost 4

@@ -7,6 +7,7 @@ mod libcrypt;
 use authgate_core::password::Scheme;
 use authgate_core::users::{FileFormat, Users};
 use libcrypt::crypt;
+use proptest::prelude::*;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -231,4 +232,47 @@ fn i117_a_line_of_a_mebibyte_takes_bounded_time() {
     assert_eq!(mistake(format!("{{\"a\": \"{long}\"}}")), "1: hash is too long");
     assert_eq!(mistake(format!("basic_auth_users:\n  a: {long}\n")), "2: hash is too long");
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn i117_yaml_aliases_take_bounded_time() {
+    let start = Instant::now();
+    let mut bomb = format!("tls_server_config: &a0 [{}]\n", "x,".repeat(30_000));
+    for i in 1..40 {
+        writeln!(bomb, "k{i}: &a{i} [*a{0},*a{0},*a{0},*a{0},*a{0},*a{0},*a{0},*a{0}]", i - 1)
+            .unwrap();
+    }
+    assert!(mistake(format!("{bomb}basic_auth_users: *a39\n")).ends_with(": invalid YAML"));
+    assert!(mistake(format!("{bomb}basic_auth_users: {{a: *a39}}\n")).ends_with(": invalid YAML"));
+    for open in ["[", "{"] {
+        let nested = format!("tls_server_config:\n  {}\n", open.repeat(1 << 20));
+        assert_eq!(mistake(nested), "2: too many \"[\" and \"{\"");
+    }
+    parse(&format!("tls_server_config: &h {HASH}\nbasic_auth_users:\n  a: *h\n  b: *h\n"));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever stands in a file, reading it ends in users or a mistake in one of its lines.
+    #[test]
+    fn reading_takes_anything(
+        start in prop::sample::select(vec!["", "{", "{\"a\": ", "---\n", "basic_auth_users:\n", "a:"]),
+        text in "([-\\[\\]{}:,&*!|>'\"#%@?<~a0.$ \\n\\r\\t\\\\]|\\PC|groups=|\\u{0}){0,60}",
+    ) {
+        let text = format!("{start}{text}");
+        if let Err(mistake) = Users::parse(text.as_bytes(), true) {
+            // YAML knows more line ends than one
+            let ends = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+            let lines = text.split(ends).count();
+            prop_assert!((1..=lines + 1).contains(&mistake.line), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn reading_takes_any_bytes(text in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Users::parse(&text, true);
+        let _ = Users::parse(&[b"basic_auth_users:\n  a: ".as_slice(), &text].concat(), true);
+    }
 }

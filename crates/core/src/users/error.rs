@@ -30,6 +30,9 @@ pub enum UsersError {
     /// YAML's grammar.
     #[error("invalid YAML")]
     Yaml,
+    /// More nesting in a YAML file than its parser takes in good time.
+    #[error("too many \"[\" and \"{{\"")]
+    TooManyBrackets,
     /// A value that is no entry of a user.
     #[error("unexpected value, must be a hash, a list of one hash, or an object with \"password\"")]
     UnexpectedValue,

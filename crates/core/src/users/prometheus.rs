@@ -8,9 +8,12 @@ use core::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 const USERS: &str = "basic_auth_users";
+/// libyaml's time grows with the square of their nesting. A web configuration has a handful.
+const MAX_BRACKETS: usize = 1000;
 
 pub(super) fn parse(text: &[u8], allow_weak: bool) -> Result<Table, LineError<UsersError>> {
     let text = document::as_text(text)?;
+    check_brackets(text)?;
     let mut draft = Draft::new(allow_weak);
     let yaml = yaml_serde::Deserializer::from_str(text);
     let result = WebConfiguration(&mut draft).deserialize(yaml);
@@ -18,6 +21,17 @@ pub(super) fn parse(text: &[u8], allow_weak: bool) -> Result<Table, LineError<Us
         line: error.location().map_or(1, |location| location.line()),
         error: UsersError::Yaml,
     }))
+}
+
+fn check_brackets(text: &str) -> Result<(), LineError<UsersError>> {
+    let mut brackets = 0;
+    for (line, number) in text.split('\n').zip(1..) {
+        brackets += line.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
+        if brackets > MAX_BRACKETS {
+            return Err(LineError { line: number, error: UsersError::TooManyBrackets });
+        }
+    }
+    Ok(())
 }
 
 struct WebConfiguration<'d>(&'d mut Draft);
