@@ -1,4 +1,4 @@
-# The helper for tests of several steps: starts, answers, reloads, stops.
+# The helper for tests of several steps: starts, signs in, reloads, signs out, stops.
 
 use v5.36;
 
@@ -7,14 +7,15 @@ use AuthGate::Server;
 use Test::More;
 
 my $http = <<'EOF_HTTP';
+    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; }
     server {
         listen 127.0.0.1:%%PORT%%;
         listen 127.0.0.1:%%PORT_tls%% ssl;
         ssl_certificate     %%DIR%%/certificate.pem;
         ssl_certificate_key %%DIR%%/certificate.key;
         root %%DIR%%/html;
-        location = /set { add_header Set-Cookie "a=1; Path=/"; return 204; }
-        location = /cookie { return 200 "$http_cookie"; }
+        authgate ops;
+        location = /user { add_header X-User $authgate_user; try_files /hello.txt =404; }
     }
 EOF_HTTP
 
@@ -25,17 +26,30 @@ ok $passed, 'nginx -t passes' or diag $said;
 $server->run;
 
 my $client = $server->client;
-is $client->get('/hello.txt')->body, "hello from behind the gate\n", 'a file is served';
-is $client->get('/set')->status, 204, 'a cookie is set';
-is $client->get('/cookie')->body, 'a=1', 'and kept';
-is $client->raw("GET /hello.txt\r\n")->body, "hello from behind the gate\n", 'HTTP/0.9';
+is $client->get('/hello.txt')->status, 302, 'nothing without a login';
+is $client->login('alice', 'canary-password-that-is-wrong')->status, 403, 'a wrong password';
+is $client->get('/hello.txt')->status, 302, 'opens nothing';
+
+$client->sign_in('alice');
+is $client->get('/hello.txt')->body, "hello from behind the gate\n", 'signed in';
+is $client->get('/user')->header('X-User'), 'alice', 'as alice';
+like $client->raw("GET /hello.txt\r\n")->body, qr/\A(?!hello)/, 'HTTP/0.9 has no cookie';
 
 my $tls = $server->client(port => $server->port('tls'), tls => 1);
-is $tls->get('/hello.txt')->status, 200, 'TLS';
+$tls->sign_in('bob');
+ok $tls->cookie('__Host-authgate'), 'on TLS the cookie has the prefix';
+is $tls->get('/user')->header('X-User'), 'bob', 'signed in over TLS';
 
 ok $server->reload, 'reload';
-ok !$server->reload('no_such_directive;'), 'a reload with an error is refused';
+is $client->get('/hello.txt')->status, 200, 'the session outlives it';
+
 $server->expect_alert(qr/unknown directive "no_such_directive"/);
-is $client->get('/hello.txt')->status, 200, 'and the old configuration goes on';
+ok !$server->reload('no_such_directive;'), 'a reload with a mistake is refused';
+is $server->client->get('/hello.txt')->status, 302, 'and the old configuration keeps gating';
+
+my $kept = $client->cookie('authgate');
+is $client->sign_out->status, 303, 'sign out';
+is $client->cookie('authgate'), undef, 'the cookie is cleared';
+is $client->get('/hello.txt', Cookie => "authgate=$kept")->status, 302, 'and opens nothing any more';
 
 done_testing;

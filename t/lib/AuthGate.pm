@@ -8,8 +8,9 @@ package AuthGate;
 #     use Test::Nginx::Socket 'no_plan';
 #     run_tests();
 #
-# Its blocks may name $TEST_NGINX_USERS and $TEST_NGINX_KEYS in the configuration. A block that says
-# nothing about the error log asserts that it has neither [alert] nor [emerg].
+# Its blocks may name $TEST_NGINX_USERS and $TEST_NGINX_KEYS in the configuration, and must not have
+# a "location /": Test::Nginx adds one, which serves html/. A block that says nothing about
+# the error log asserts that it has neither [alert] nor [emerg].
 #
 # A test of several steps (sign in, then ask) is written with AuthGate::Server.
 #
@@ -119,6 +120,7 @@ sub set_up_test_nginx () {
     Test::Nginx::Socket::no_long_string();
     Test::Nginx::Socket::add_block_preprocessor(
         sub ($block) {
+            $block->set_value(suppress_stderr => 1) if defined $block->must_die;
             return if defined $block->no_error_log || defined $block->error_log;
             my @never = defined $block->must_die ? ('[alert]') : ('[alert]', '[emerg]');
             $block->set_value(no_error_log => join "\n", @never);
