@@ -292,7 +292,12 @@ impl<'a> Gate<'a> {
     }
 
     fn login_location(&self, head: &RequestHead<'_>) -> String {
-        format!("{}login?rd={}", self.settings.path, return_path::encode(head.target))
+        let login = format!("{}login", self.settings.path);
+        if head.target.len() > return_path::MAX_LENGTH {
+            // The login would not return there, and nginx might not take an address so long.
+            return login;
+        }
+        format!("{login}?rd={}", return_path::encode(head.target))
     }
 }
 
