@@ -31,23 +31,23 @@ sub ask (%claims) {
 # Claims relative to the second in which the request is answered: asked again when it passed.
 sub now_with ($claims) {
     while (1) {
-        my $now    = time;
+        my $now    = AuthGate::Token::now();
         my $answer = ask($claims->($now));
-        return $answer->status if time == $now;
+        return $answer->status if AuthGate::Token::now() == $now;
     }
 }
 
 is now_with(sub ($now) { (issued_at => $now - 9, expires_at => $now + 1) }), 200, 'A11 now = exp-1 is taken';
 is now_with(sub ($now) { (issued_at => $now - 9, expires_at => $now) }),     401, 'A11 now = exp is refused';
 is now_with(sub ($now) { (issued_at => $now - 9, expires_at => $now - 1) }), 401, 'A11 now = exp+1 is refused';
-my $lasting = AuthGate::Token::api(user => 'alice', expires_at => time + 2);
+my $lasting = AuthGate::Token::api(user => 'alice', expires_at => AuthGate::Token::now() + 2);
 my $until   = AuthGate::Token::read($lasting =~ s/^agt_//r)->{expires_at};
 my ($last_taken, $first_refused);
 AuthGate::Server::wait_until {
-    my $asked = time;
+    my $asked = AuthGate::Token::now();
     my $taken = $client->get('/who', Authorization => "Bearer $lasting")->status == 200;
     $last_taken = $asked if $taken;
-    $first_refused = time if !$taken;
+    $first_refused = AuthGate::Token::now() if !$taken;
     $first_refused;
 }
 10, 'a token to end';
@@ -65,10 +65,10 @@ for my $expiry ('9223372036854775807', '9223372036854775808', '18446744073709551
     my $seen   = $answer->status == 200 ? $answer->header('X-Expires') : $answer->status;
     like $seen, qr/\A(?:$expiry|401)\z/, "A12 expiry $expiry, also negative, does not wrap";
 }
-is ask(ends_at => time - 1, expires_at => time + 60)->status, 401, 'A12 past its absolute end: refused';
-is ask(ends_at => time + 60, expires_at => time + 61)->status, 401,
+is ask(ends_at => AuthGate::Token::now() - 1, expires_at => AuthGate::Token::now() + 60)->status, 401, 'A12 past its absolute end: refused';
+is ask(ends_at => AuthGate::Token::now() + 60, expires_at => AuthGate::Token::now() + 61)->status, 401,
     'A12 an expiry beyond the absolute end is refused';
-is ask(ends_at => 0, expires_at => time + 60)->status, 401, 'A12 an absolute end of 0 is refused';
+is ask(ends_at => 0, expires_at => AuthGate::Token::now() + 60)->status, 401, 'A12 an absolute end of 0 is refused';
 is ask(issued_at => 18446744073709551615)->status, 401, 'A12 issued at 2^64-1 is refused';
 
 sub issued ($ahead) {

@@ -15,8 +15,12 @@ use v5.36;
 use AuthGate;
 use Digest::SHA qw(hmac_sha256);
 use MIME::Base64 qw(decode_base64 decode_base64url encode_base64url);
+use Time::HiRes ();
 
 our ($FIRST, $SECOND) = split /\n/, $AuthGate::KEYS;
+
+# The second that nginx sees: perl's own time may be some milliseconds behind.
+sub now () { return int Time::HiRes::time() }
 
 # RFC 5869; all that is derived here fits into one block.
 sub hkdf ($secret, $salt, $info, $length) {
@@ -46,7 +50,7 @@ sub sign (%given) {
         key       => $FIRST,
         salt      => '',
         session   => join('', map { chr int rand 256 } 1 .. 16),
-        issued_at => time,
+        issued_at => now(),
         epoch     => 0,
         %given,
     );

@@ -19,6 +19,7 @@ use AuthGate::Server;
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
+use Time::HiRes ();
 
 our $BODY = "from the application\n";
 
@@ -49,27 +50,28 @@ sub start ($class, $port, %option) {
     return $self;
 }
 
+# Each connection has a process of its own, so that several can wait.
 sub serve ($self, $listen, $parent) {
     my $number = 0;
+    local $SIG{CHLD} = 'IGNORE';
     while (getppid == $parent) {
         IO::Select->new($listen)->can_read(1) or next;
         my $client = $listen->accept or next;
         $number++;
-        eval {
-            local $SIG{ALRM} = sub { die "no whole request\n" };
-            alarm 5;
-            my $request = $READER{ $self->{protocol} }->($client);
-            alarm 0;
-            my $file = "$self->{directory}/$number";
-            AuthGate::write_file("$file.part", $request);
-            rename "$file.part", $file;
-            select undef, undef, undef, 0.01
-                while -e "$self->{directory}/hold" && getppid == $parent;
-            print $client $self->answer($request);
-        };
-        alarm 0;
-        close $client;
+        next if fork // die "fork: $!";
+        eval { $self->converse($client, "$self->{directory}/$number") };
+        POSIX::_exit(0);
     }
+}
+
+sub converse ($self, $client, $file) {
+    alarm 20;    # the process ends
+    my $request = $READER{ $self->{protocol} }->($client);
+    AuthGate::write_file("$file.part", $request);
+    rename "$file.part", $file;
+    Time::HiRes::sleep(0.01) while -e "$self->{directory}/hold";
+    print $client $self->answer($request);
+    $client->flush;
 }
 
 sub answer ($self, $request) {
