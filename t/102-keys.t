@@ -12,7 +12,7 @@ my ($FIRST, $SECOND) = ($AuthGate::Token::FIRST, $AuthGate::Token::SECOND);
 my $THIRD = 'third ' . MIME::Base64::encode_base64('canary-key-of-the-third-signing-', '');
 
 my $http = <<'EOF_HTTP';
-    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; }
+    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; session idle=10s max=1h; }
     server {
         listen 127.0.0.1:%%PORT%% reuseport;
         root %%DIR%%/html;
@@ -68,10 +68,17 @@ is by_all_workers(cookie($by_first)), 200, 'A6 the session of the old key goes o
 my $by_third = signed_in();
 is id_of($by_third), 'third', 'A6 the new key signs';
 
+AuthGate::Server::wait_until { AuthGate::Token::now() > AuthGate::Token::read($by_first)->{issued_at} } 5,
+    'a tenth of idle to pass';
+my ($renewed) = ($client->get('/pid', cookie($by_first))->header('Set-Cookie') // '') =~ /^authgate=(v1[^;]+)/;
+is id_of($renewed), 'third', 'A6 a session of the old key is renewed with the new one';
+is AuthGate::Token::read($renewed)->{session}, AuthGate::Token::read($by_first)->{session}, 'A6 it is the same session';
+
 ok keys_are($THIRD), 'A7 the old key is removed';
 is by_all_workers(cookie($by_first)), 401, 'A7 its sessions are refused by every new worker';
 is by_all_workers(bearer($FIRST)),    401, 'A7 its API tokens are refused by every new worker';
 is by_all_workers(cookie($by_third)), 200, 'A7 those of the key that stays are taken';
+is by_all_workers(cookie($renewed)),  200, 'A7 also the session that was renewed before';
 like $server->error_log, qr/token refused, reason "unknown_key"/, 'A7 and the log says why';
 
 my ($nameless) = $SECOND =~ /(\S+)$/;

@@ -15,6 +15,7 @@ my %directive = (
     strict  => 'cookie authgate samesite=strict;',
     none    => 'cookie authgate samesite=none secure=on;',
     lax     => 'cookie authgate samesite=lax secure=auto;',
+    brief   => 'session idle=10s;',
     short   => 'session max=5m;',
 );
 
@@ -85,6 +86,13 @@ is sorted($set), sorted('authgate=TOKEN; Path=/; Domain=example.com; Secure; Htt
 is sorted($cleared), sorted('authgate=; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax; Max-Age=0'),
     'B34 cleared with the same attributes: domain, TLS';
 like +(cookies('short', 0))[0], qr/; Max-Age=300\z/, 'B34 Max-Age is no longer than the session';
+
+my $brief = client('brief', 1);
+$brief->sign_in('alice');
+my $renewed;
+AuthGate::Server::wait_until { $renewed = $brief->get('/hello.txt')->header('Set-Cookie') } 5, 'a renewal';
+is $renewed =~ s/=v1\.[^;]+/=TOKEN/r,
+    '__Host-authgate=TOKEN; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=10', 'B34 Set-Cookie: renewed on TLS';
 
 # Which of both names is read, on plain HTTP and on TLS.
 sub read_names ($realm, $tls) {

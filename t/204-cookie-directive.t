@@ -106,3 +106,25 @@ same cookie name
 --- request
     GET /a
 --- error_code: 204
+
+=== TEST 12: B34 two realms of which one is named as the device cookie of the other
+--- http_config
+    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid; }
+    authgate_realm dev { users $TEST_NGINX_USERS; path /dev/; cookie sid-device; }
+--- config
+    location = /a { authgate ops; return 204; }
+    location = /b { authgate dev; return 204; }
+--- must_die
+--- error_log
+same cookie name
+
+=== TEST 13: B34 two realms with the same cookie name in two servers
+--- http_config
+    authgate_realm ops { users $TEST_NGINX_USERS; }
+    authgate_realm dev { users $TEST_NGINX_USERS; }
+    server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1; location = /b { authgate dev; return 204; } }
+--- config
+    location = /a { authgate ops; return 204; }
+--- request
+    GET /a
+--- error_code: 204

@@ -29,6 +29,7 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         location /rewritten { rewrite ^ /app last; }
         location /accel     { authgate off; proxy_pass http://app; }
         location /explicit  { proxy_set_header Cookie $http_cookie; proxy_pass http://app; }
+        location /basic     { proxy_set_header Authorization $http_authorization; proxy_pass http://app; }
         location /any       { satisfy any; allow all; proxy_pass http://app; }
         location /mirrored  { mirror /mirror; try_files /hello.txt =404; }
         location = /mirror  { internal; proxy_pass http://app; }
@@ -116,6 +117,13 @@ for my $what (sort keys %bytes) {
 }
 my $many = join '; ', map { "c$_=" . 'x' x $_ } 1 .. 150;
 is sent('/', "$many; authgate=$alice"), "<$many>", 'B35 others byte for byte: 150 of them';
+
+for my $name ('cookie', 'COOKIE', 'cOoKiE') {
+    my $before = $app->count;
+    $client->get('/', $name => "a=1; authgate=$alice");
+    is $app->count, $before + 1, "B35 a header written $name";
+    is join('|', $app->header_values('Cookie')), 'a=1', "B35 is cleared as well ($name)";
+}
 
 is sent('/', 'a=1', "authgate=$alice", 'b=2'), '<a=1>|<b=2>', 'B35 three lines, ours between';
 is sent('/', "authgate=$alice", 'a=1'), '<a=1>', 'B35 two lines, ours first';
@@ -206,6 +214,9 @@ sub authorization ($path, @headers) {
     return join '|', map { "<$_>" } $app->header_values('Authorization');
 }
 is authorization('/', Authorization => "Bearer $api"), '', 'B35 an accepted API token is removed';
+is authorization('/basic', Authorization => "Bearer $api"), '', 'B35 $http_authorization is empty then';
+is authorization('/basic', Cookie => "authgate=$alice", Authorization => 'Basic Ym9iOng='), '<Basic Ym9iOng=>',
+    "B35 and else the application's own";
 is authorization('/open', Authorization => "Bearer $api"), '', 'B35 where the gate is off as well';
 is authorization('/asked', Authorization => "Bearer $api"), '', 'B35 behind auth_request as well';
 is authorization('/open', Authorization => 'Bearer app'), '<Bearer app>', "B35 the application's own is not";
