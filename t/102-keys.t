@@ -72,7 +72,8 @@ AuthGate::Server::wait_until { AuthGate::Token::now() > AuthGate::Token::read($b
     'a tenth of idle to pass';
 my ($renewed) = ($client->get('/pid', cookie($by_first))->header('Set-Cookie') // '') =~ /^authgate=(v1[^;]+)/;
 is id_of($renewed), 'third', 'A6 a session of the old key is renewed with the new one';
-is AuthGate::Token::read($renewed)->{session}, AuthGate::Token::read($by_first)->{session}, 'A6 it is the same session';
+is AuthGate::Token::read($renewed)->{session}, AuthGate::Token::read($by_first)->{session},
+    'A6 it is the same session';
 
 ok keys_are($THIRD), 'A7 the old key is removed';
 is by_all_workers(cookie($by_first)), 401, 'A7 its sessions are refused by every new worker';

@@ -22,6 +22,10 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
 EOF_HTTP
 
 my $client = $server->client(headers => []);
+my @names  = ('a' x 128, "Zo\xc3\xab", 'a b', '"&<>\'', 'a@b.example');
+my ($hash) = $AuthGate::USERS =~ /^alice:([^:]+)/;
+AuthGate::append_file($server->path('users'), join '', map { "$_:$hash\n" } @names);
+ok $server->reload && $server->wait_for_old_workers, 'reload with more users';
 
 sub ask (%claims) {
     my $token = AuthGate::Token::api(user => 'alice', %claims);
@@ -65,10 +69,11 @@ for my $expiry ('9223372036854775807', '9223372036854775808', '18446744073709551
     my $seen   = $answer->status == 200 ? $answer->header('X-Expires') : $answer->status;
     like $seen, qr/\A(?:$expiry|401)\z/, "A12 expiry $expiry, also negative, does not wrap";
 }
-is ask(ends_at => AuthGate::Token::now() - 1, expires_at => AuthGate::Token::now() + 60)->status, 401, 'A12 past its absolute end: refused';
-is ask(ends_at => AuthGate::Token::now() + 60, expires_at => AuthGate::Token::now() + 61)->status, 401,
+my $now = AuthGate::Token::now();
+is ask(ends_at => $now - 1, expires_at => $now + 60)->status, 401, 'A12 past its absolute end: refused';
+is ask(ends_at => $now + 60, expires_at => $now + 61)->status, 401,
     'A12 an expiry beyond the absolute end is refused';
-is ask(ends_at => 0, expires_at => AuthGate::Token::now() + 60)->status, 401, 'A12 an absolute end of 0 is refused';
+is ask(ends_at => 0, expires_at => $now + 60)->status, 401, 'A12 an absolute end of 0 is refused';
 is ask(issued_at => 18446744073709551615)->status, 401, 'A12 issued at 2^64-1 is refused';
 
 sub issued ($ahead) {
@@ -78,6 +83,7 @@ is issued(60), 200, 'A14 issued 60 s in the future is taken';
 is issued(61), 401, 'A14 issued 61 s in the future is refused';
 
 is ask()->header('X-User'), 'alice', 'A25 a plain name is taken';
+is ask(user => $_)->header('X-User'), $_, 'A25 and so is ' . substr $_, 0, 4 for @names;
 my %name = (
     'CR'          => "alice\r",
     'LF'          => "alice\nSet-Cookie: a=b",

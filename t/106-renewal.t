@@ -18,6 +18,7 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         root %%DIR%%/html;
         authgate ops;
         location = /500     { proxy_pass http://broken; }
+        location = /502     { proxy_pass http://127.0.0.1:1; }
         location = /302     { proxy_pass http://app/redirect; }
         location = /public  { add_header Cache-Control "public, max-age=600"; try_files /hello.txt =404; }
         location = /expires { expires 1d; try_files /hello.txt =404; }
@@ -74,7 +75,7 @@ SKIP: {
 AuthGate::Server::wait_until { AuthGate::Token::now() > $claims->{issued_at} } 5, 'a tenth of idle to pass';
 
 my %status = (
-    '/hello.txt' => 200, '/nowhere' => 404, '/500' => 500, '/302' => 302, '/app' => 200,
+    '/hello.txt' => 200, '/nowhere' => 404, '/500' => 500, '/502' => 502, '/302' => 302, '/app' => 200,
     '/inside' => 200, '/error' => 404, '/page' => 200, '/maybe' => 200,
 );
 for my $path (sort keys %status) {

@@ -191,7 +191,8 @@ for my $path ('/asked', '/asked-open') {
     is sent($path, 'a=1', "authgate=$alice", 'b=2'), '<a=1>|<b=2>', "B35 $path: three lines";
 }
 is sent('/asked-explicit', "authgate=$alice"), '', 'B35 /asked-explicit: ours alone';
-is sent('/asked-explicit', "authgate=$alice", 'a=1', 'b=2'), '<a=1; b=2>', 'B35 /asked-explicit: three lines, ours first';
+is sent('/asked-explicit', "authgate=$alice", 'a=1', 'b=2'), '<a=1; b=2>',
+    'B35 /asked-explicit: three lines, ours first';
 is sent('/asked-explicit', 'a=1', "authgate=$alice", 'b=2'), '<a=1; b=2>', 'B35 /asked-explicit: ours in the middle';
 is $client->get('/asked', Cookie => 'a=1')->status, 401, 'B35 /asked: (without ours it is refused)';
 
@@ -220,6 +221,7 @@ is authorization('/basic', Cookie => "authgate=$alice", Authorization => 'Basic 
 is authorization('/open', Authorization => "Bearer $api"), '', 'B35 where the gate is off as well';
 is authorization('/asked', Authorization => "Bearer $api"), '', 'B35 behind auth_request as well';
 is authorization('/open', Authorization => 'Bearer app'), '<Bearer app>', "B35 the application's own is not";
-is authorization('/open', Authorization => 'Basic Ym9iOng='), '<Basic Ym9iOng=>', 'B35 nor is Basic, which is not accepted';
+is authorization('/open', Authorization => 'Basic Ym9iOng='), '<Basic Ym9iOng=>',
+    'B35 nor is Basic, which is not accepted';
 
 done_testing;

@@ -43,6 +43,7 @@ $server->run;
 my $browser = $server->client;
 $browser->sign_in('alice');
 my $alice  = $browser->cookie('authgate');
+my $api    = AuthGate::Token::api(user => 'alice');
 my $client = $server->client(headers => []);
 
 # The cookies that arrived, lines joined by "; "; the status where nothing did.
@@ -68,9 +69,10 @@ for my $protocol (qw(fastcgi uwsgi scgi grpc)) {
     is arrived("/open/$protocol", 'Cookie', Cookie => "a=1; authgate=$alice"), 'a=1', "B35 $protocol: gate off";
     is arrived("/open/$protocol", 'Cookie', Cookie => 'authgate=garbage'), '', "B35 $protocol: gate off, invalid";
     is arrived("/$protocol", 'Cookie', Cookie => 'a=1'), 401, "B35 $protocol: refused without ours";
-    is arrived("/$protocol", 'Authorization', Authorization => 'Bearer ' . AuthGate::Token::api(user => 'alice')), '',
+    is arrived("/$protocol", 'Authorization', Authorization => "Bearer $api"), '',
         "B35 $protocol: an API token is removed";
-    is arrived("/$protocol", 'Authorization', Cookie => "authgate=$alice", Authorization => 'Bearer app'), 'Bearer app',
+    my @own = (Cookie => "authgate=$alice", Authorization => 'Bearer app');
+    is arrived("/$protocol", 'Authorization', @own), 'Bearer app',
         "G83 $protocol: the application's own Authorization is not";
 }
 
@@ -78,7 +80,8 @@ for my $protocol (qw(fastcgi uwsgi scgi grpc)) {
 for my $protocol (qw(fastcgi uwsgi scgi)) {
     $client->get("/$protocol", Cookie => "authgate=$alice");
     unlike $app{$protocol}->last_request, qr/HTTP_COOKIE/, "B35 $protocol: no HTTP_COOKIE is left";
-    like $app{$protocol}->last_request, qr/REMOTE_USER\W{0,4}alice/, "B35 $protocol: REMOTE_USER is the verified user";
+    like $app{$protocol}->last_request, qr/REMOTE_USER\W{0,4}alice/,
+        "G82 $protocol: REMOTE_USER is the verified user";
     $client->get("/$protocol", Cookie => "authgate=$alice", Authorization => 'Basic Ym9iOng=');
     like $app{$protocol}->last_request, qr/REMOTE_USER\W{0,4}alice/, "G82 $protocol: whatever Basic says";
 }

@@ -21,7 +21,11 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         location /fastcgi { fastcgi_pass 127.0.0.1:%%PORT_fastcgi%%; }
         location /accel { proxy_pass http://127.0.0.1:%%PORT_app%%; }
         location /file { internal; try_files /hello.txt =404; }
-        location /caught { proxy_pass http://127.0.0.1:%%PORT_app%%; proxy_intercept_errors on; error_page 404 /file; }
+        location /caught {
+            proxy_pass http://127.0.0.1:%%PORT_app%%;
+            proxy_intercept_errors on;
+            error_page 404 /file;
+        }
     }
     server { listen 127.0.0.1:%%PORT_plain%%; location / { proxy_pass http://127.0.0.1:%%PORT_app%%; } }
 EOF_HTTP

@@ -29,7 +29,16 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         location /optional { authgate ops optional; try_files /hello.txt =404; }
         location /off      { authgate off; try_files /hello.txt =404; }
         location /any      { satisfy any; allow all; try_files /hello.txt =404; }
-        location /early    { set $early $remote_user; add_header X-Early "<$early>" always; try_files /hello.txt =404; }
+        location /early {
+            set $early $remote_user;
+            add_header X-Early "<$early>" always;
+            try_files /hello.txt =404;
+        }
+        location /both {
+            auth_basic both;
+            auth_basic_user_file %%USERS%%;
+            try_files /hello.txt =404;
+        }
         location /redirect { rewrite ^ /hello.txt last; }
         location /open-first { authgate off; rewrite ^ /hello.txt last; }
         location /page     { ssi on; ssi_types *; try_files /page.html =404; }
@@ -99,8 +108,13 @@ $client->get('/app', @basic, @cookie);
 is join('|', $app->header_values('Remote-User')), 'alice', 'G82 the application is told alice';
 is join('|', $app->header_values('Authorization')), $basic[1], "G83 and gets its own Authorization";
 
-my @odd = map { (Authorization => "Basic $_") } '', '!', 'Ym9i', encode_base64(':x', ''), encode_base64("bob\0:x", ''),
-    encode_base64('b' x 3000 . ':x', '');
+my @right = (Authorization => 'Basic ' . encode_base64("bob:$PASSWORD{bob}", ''));
+is users('/both', @right, @cookie), '200 <alice> <alice>', 'G82 beside auth_basic it is the user of the gate';
+is $client->get('/both', @right)->status,         401, 'G82 (which both have to admit: auth_basic alone)';
+is $client->get('/both', @cookie, @basic)->status, 401, 'G82 (the gate alone)';
+
+my @odd = map { (Authorization => "Basic $_") } '', '!', 'Ym9i', encode_base64(':x', ''),
+    encode_base64("bob\0:x", ''), encode_base64('b' x 3000 . ':x', '');
 while (my @header = splice @odd, 0, 2) {
     is users('/hello.txt', @header, @cookie), '200 <alice> <alice>', 'G82 odd Basic: ' . substr $header[1], 0, 16;
 }

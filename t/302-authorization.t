@@ -15,9 +15,10 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
     add_header X-User   $authgate_user always;
     add_header X-Status $authgate_status always;
     add_header X-Method $authgate_method always;
-    server { listen 127.0.0.1:%%PORT%%; authgate ops; location / { proxy_pass http://127.0.0.1:%%PORT_app%%; } }
-    server { listen 127.0.0.1:%%PORT_cookies%%; authgate cookies; location / { proxy_pass http://127.0.0.1:%%PORT_app%%; } }
-    server { listen 127.0.0.1:%%PORT_tokens%%; authgate tokens; location / { proxy_pass http://127.0.0.1:%%PORT_app%%; } }
+    upstream app { server 127.0.0.1:%%PORT_app%%; }
+    server { listen 127.0.0.1:%%PORT%%;         authgate ops;     location / { proxy_pass http://app; } }
+    server { listen 127.0.0.1:%%PORT_cookies%%; authgate cookies; location / { proxy_pass http://app; } }
+    server { listen 127.0.0.1:%%PORT_tokens%%;  authgate tokens;  location / { proxy_pass http://app; } }
 EOF_HTTP
 my $app = AuthGate::Upstream->start($server->port('app'));
 $server->run;
@@ -97,6 +98,7 @@ is outcome($client{cookies}, @token), '401 missing', 'G83 accept cookie: an API 
 is outcome($client{tokens}, bearer(realm => 'tokens')), 'bob <>', 'G83 accept bearer: an API token decides';
 my $only = $server->client(port => $server->port('tokens'));
 $only->login('alice', $PASSWORD{alice});
-is outcome($client{tokens}, Cookie => $only->cookie_header), '401 missing', 'G83 accept bearer: a session is no credential';
+is outcome($client{tokens}, Cookie => $only->cookie_header), '401 missing',
+    'G83 accept bearer: a session is no credential';
 
 done_testing;

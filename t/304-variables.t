@@ -34,7 +34,11 @@ my $http = <<'EOF_HTTP';
             proxy_set_header X-Groups  $authgate_groups;
             proxy_pass http://127.0.0.1:%%PORT_app%%;
         }
-        location /set       { set $copy "$authgate_user/$authgate_status"; add_header X-Copy $copy; try_files /hello.txt =404; }
+        location /set {
+            set $copy "$authgate_user/$authgate_status";
+            add_header X-Copy $copy;
+            try_files /hello.txt =404;
+        }
         location /if        { if ($authgate_user = alice) { add_header X-If alice; } try_files /hello.txt =404; }
         location /ssi       { ssi on; ssi_types *; try_files /page.html =404; }
         location /part      { ssi on; ssi_types *; try_files /part.html =404; }
@@ -46,7 +50,8 @@ my $http = <<'EOF_HTTP';
 EOF_HTTP
 my $server = AuthGate::Server->prepare($http);
 AuthGate::write_file($server->path('html/page.html'), '<!--#include virtual="/part" -->');
-AuthGate::write_file($server->path('html/part.html'), '<!--#echo var="authgate_user" -->/<!--#echo var="authgate_status" -->');
+AuthGate::write_file($server->path('html/part.html'),
+    '<!--#echo var="authgate_user" -->/<!--#echo var="authgate_status" -->');
 my $app = AuthGate::Upstream->start(
     $server->port('app'),
     reply => sub ($request) {
@@ -127,7 +132,8 @@ is $client->get('/return', @alice)->body, "user=alice status=ok\n", 'where retur
 is $client->get('/return')->body, "user= status=missing\n", 'where return answers nobody';
 
 $client->get('/app', @alice, 'X-User' => 'mallory', 'X-Groups' => 'root');
-is join('|', $app->header_values('X-User')), 'alice', 'G84 the application is told the user, not what the client said';
+is join('|', $app->header_values('X-User')), 'alice',
+    'G84 the application is told the user, not what the client said';
 is join('|', $app->header_values('X-Groups')), 'ops,sre', 'G84 and the groups';
 $client->get('/app', Cookie => "authgate=$token{carol}", 'X-Groups' => 'root');
 is join('|', $app->header_values('X-Groups')), '', 'G84 no groups, whatever the client said';
@@ -147,7 +153,8 @@ my $none = 'user=- groups=- realm=ops method=- session=- expires=-';
 for my $status (sort keys %status) {
     like $log, qr{^/hello.txt 401 \Q$none\E status=$status$}m, "the access log of a refusal ($status)";
 }
-like $log, qr{^/off 200 user=- groups=- realm=- method=- session=- expires=- status=off$}m, 'and where the gate is off';
+like $log, qr{^/off 200 user=- groups=- realm=- method=- session=- expires=- status=off$}m,
+    'and where the gate is off';
 
 # A changed password and a user that is gone, as the next configuration has them.
 my ($another) = $AuthGate::USERS =~ /^bob:([^:]+)/m;

@@ -29,13 +29,14 @@ my @alice   = (Cookie => 'authgate=' . $signed_in->cookie('authgate'));
 my $machine = $server->client(headers => []);
 my $browser = $server->client;
 
+my $expired = AuthGate::Token::api(user => 'alice', expires_at => 1);
 my %nobody = (
     'no credential' => ['missing'],
     'garbage'       => ['malformed', Cookie => 'authgate=garbage'],
-    'unknown key'   => ['unknown_key', Cookie => 'authgate=' . ($alice[1] =~ s/^authgate=//r) =~ s/first/none/r],
+    'unknown key'   => ['unknown_key', Cookie => $alice[1] =~ s/=v1\.first/=v1.none/r],
     'a bad bearer'  => ['malformed', Authorization => 'Bearer agt_garbage'],
     'a bad bearer beside a valid cookie' => ['malformed', Authorization => 'Bearer agt_garbage', @alice],
-    'expired bearer' => ['expired', Authorization => 'Bearer ' . AuthGate::Token::api(user => 'alice', expires_at => 1)],
+    'expired bearer' => ['expired', Authorization => "Bearer $expired"],
 );
 for my $what (sort keys %nobody) {
     my ($status, @headers) = $nobody{$what}->@*;
