@@ -26,6 +26,8 @@ __DATA__
 --- error_log
 [emerg]
 "samesite=none" requires "secure=on"
+--- no_error_log
+[alert]
 
 === TEST 3: B34 samesite=none with secure=off
 --- http_config
@@ -34,6 +36,8 @@ __DATA__
 --- must_die
 --- error_log
 "samesite=none" requires "secure=on"
+--- no_error_log
+[alert]
 
 === TEST 4: B34 __Host- written in the name
 --- http_config
@@ -43,6 +47,8 @@ __DATA__
 --- error_log
 [emerg]
 __Host-
+--- no_error_log
+[alert]
 
 === TEST 5: B34 __Host- in other case
 --- http_config
@@ -52,6 +58,8 @@ __Host-
 --- error_log
 [emerg]
 __Host-
+--- no_error_log
+[alert]
 
 === TEST 6: B34 a name that cannot stand in a cookie
 --- http_config
@@ -60,6 +68,8 @@ __Host-
 --- must_die
 --- error_log
 invalid cookie name
+--- no_error_log
+[alert]
 
 === TEST 7: B34 an unknown value
 --- http_config
@@ -68,6 +78,8 @@ invalid cookie name
 --- must_die
 --- error_log
 invalid parameter "samesite=maybe" in "cookie" directive
+--- no_error_log
+[alert]
 
 === TEST 8: B34 a parameter twice
 --- http_config
@@ -76,6 +88,8 @@ invalid parameter "samesite=maybe" in "cookie" directive
 --- must_die
 --- error_log
 invalid parameter "secure=off" in "cookie" directive
+--- no_error_log
+[alert]
 
 === TEST 9: B34 a domain with a line break
 --- http_config
@@ -84,6 +98,8 @@ invalid parameter "secure=off" in "cookie" directive
 --- must_die
 --- error_log
 invalid cookie domain
+--- no_error_log
+[alert]
 
 === TEST 10: B34 two realms of one server with the same cookie name
 --- http_config
@@ -95,6 +111,8 @@ invalid cookie domain
 --- must_die
 --- error_log
 same cookie name
+--- no_error_log
+[alert]
 
 === TEST 11: B34 two realms of one server with names of their own
 --- http_config
@@ -117,6 +135,8 @@ same cookie name
 --- must_die
 --- error_log
 same cookie name
+--- no_error_log
+[alert]
 
 === TEST 13: B34 two realms with the same cookie name in two servers
 --- http_config
