@@ -30,16 +30,29 @@ pub(crate) fn keys(path: &Path) -> Result<Keys, String> {
 /// That it may not, and what to do.
 pub(crate) fn readable_by_workers(path: &Path) -> Result<(), String> {
     let opened = process::as_worker(|| std::fs::File::open(path));
-    let user = opened.map_err(|(user, error)| (user, error.to_string()));
-    user.map(drop).map_err(|(user, error)| {
-        format!("\"{}\" cannot be read by the worker user \"{user}\": {error}", path.display())
+    opened.map(drop).map_err(|(user, error)| {
+        let (path, error) = (path.display(), reason(&error));
+        format!("\"{path}\" cannot be read by the worker user \"{user}\" ({error})")
     })
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let text = std::fs::read(path);
-    let text = text.map_err(|error| format!("open() \"{}\" failed: {error}", path.display()))?;
+    let text =
+        text.map_err(|error| format!("open() \"{}\" failed ({})", path.display(), reason(&error)))?;
     Ok(Zeroizing::new(text))
+}
+
+/// An error of the system as nginx writes it: `2: No such file or directory`.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error() {
+        None => text,
+        Some(code) => {
+            let words = text.trim_end_matches(&format!(" (os error {code})")).to_owned();
+            format!("{code}: {words}")
+        }
+    }
 }
 
 fn at(path: &Path, line: usize, mistake: &dyn std::fmt::Display) -> String {

@@ -255,21 +255,25 @@ pub(super) unsafe extern "C" fn authgate(
         // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
         let conf = unsafe { &mut *conf.cast::<LocationConf>() };
         if conf.authgate.is_some() {
-            return Err("is duplicate".into());
+            return Err("\"authgate\" directive is duplicate".into());
         }
         let arguments = arguments(cf)?;
         let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         let (realm, mode) = match arguments.as_slice() {
             ["off"] => (None, Mode::Required),
-            ["off", second] => return Err(format!("invalid parameter \"{second}\"")),
+            ["off", second] => return Err(invalid_parameter(second)),
             [name] => (Some((*name).to_owned()), Mode::Required),
             [name, "optional"] => (Some((*name).to_owned()), Mode::Optional),
-            [.., last] => return Err(format!("invalid parameter \"{last}\"")),
+            [.., last] => return Err(invalid_parameter(last)),
             [] => return Err("invalid number of arguments".into()),
         };
         conf.authgate = Some(Directive { realm, mode, place: place(cf) });
         Ok(())
     })
+}
+
+fn invalid_parameter(parameter: &str) -> String {
+    format!("invalid parameter \"{parameter}\" in \"authgate\" directive")
 }
 
 /// `authgate_endpoints NAME`
@@ -282,7 +286,7 @@ pub(super) unsafe extern "C" fn authgate_endpoints(
         // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
         let conf = unsafe { &mut *conf.cast::<LocationConf>() };
         if conf.endpoints.is_some() {
-            return Err("is duplicate".into());
+            return Err("\"authgate_endpoints\" directive is duplicate".into());
         }
         let realm = Some(argument(cf, 1)?);
         conf.endpoints = Some(Directive { realm, mode: Mode::Required, place: place(cf) });

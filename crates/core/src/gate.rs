@@ -167,9 +167,7 @@ impl<'a> Gate<'a> {
     /// Who the request comes from. An API token, where one is presented and taken, decides alone;
     /// otherwise the cookie.
     pub fn decide(&self, head: &RequestHead<'_>, now: u64) -> Verdict {
-        let bearer = self.settings.accept.bearer();
-        let presented = head.authorization.filter(|_| bearer).and_then(api_token);
-        let found = match presented {
+        let found = match self.presented_api_token(head) {
             Some(token) => self.admit(Purpose::Api, token, now),
             None if self.settings.accept.cookie() => self.by_cookie(head, now),
             None => Err(Cause::Missing),
@@ -178,6 +176,11 @@ impl<'a> Gate<'a> {
             Ok(identity) => Verdict::Admit(identity),
             Err(cause) => Verdict::Challenge(cause),
         }
+    }
+
+    /// The API token that decides alone.
+    fn presented_api_token<'h>(&self, head: &RequestHead<'h>) -> Option<&'h [u8]> {
+        head.authorization.filter(|_| self.settings.accept.bearer()).and_then(api_token)
     }
 
     /// Several cookies of our name may come, from other paths or hosts of the domain: any valid one
@@ -263,10 +266,13 @@ impl<'a> Gate<'a> {
         &self.settings.cookie
     }
 
-    /// What a request from nobody gets: a navigation is sent to the login page, anything else 401.
+    /// What a request from nobody gets: a navigation is sent to the login page, anything else 401,
+    /// and so is what a login would not help: a refused API token, a gate that takes no cookie.
     pub fn refusal(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
         let login = self.login_location(head);
-        let reply = if negotiate::is_navigation(head) {
+        let refused_token = self.presented_api_token(head).is_some();
+        let login_helps = self.settings.accept.cookie() && !refused_token;
+        let reply = if login_helps && negotiate::is_navigation(head) {
             Reply::redirect(302, login)
         } else {
             let body = match Format::of(head) {
@@ -274,7 +280,9 @@ impl<'a> Gate<'a> {
                 Format::Html => unauthenticated_page(&login),
                 Format::Text => Reply::text(401, "unauthenticated"),
             };
-            body.header("WWW-Authenticate", self.challenge())
+            // RFC 6750, section 3: why, only where a token came.
+            let error = if refused_token { ", error=\"invalid_token\"" } else { "" };
+            body.header("WWW-Authenticate", self.challenge() + error)
         };
         let reply = reply.uncached();
         match cause {
@@ -292,7 +300,12 @@ impl<'a> Gate<'a> {
     }
 
     fn login_location(&self, head: &RequestHead<'_>) -> String {
-        format!("{}login?rd={}", self.settings.path, return_path::encode(head.target))
+        let login = format!("{}login", self.settings.path);
+        if head.target.len() > return_path::MAX_LENGTH {
+            // The login would not return there, and nginx might not take an address so long.
+            return login;
+        }
+        format!("{login}?rd={}", return_path::encode(head.target))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::percent;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 /// The longest path and query, in bytes.
-const MAX_LENGTH: usize = 2048;
+pub const MAX_LENGTH: usize = 2048;
 
 /// The pages of the gate that lead nowhere after a login: back to the form, or out again.
 const DEAD_ENDS: [&[u8]; 2] = [b"login", b"logout"];

@@ -24,6 +24,7 @@ sub read ($class, $socket, $method, $timeout = 20) {
     }
     my ($status_line, @lines) = split /\r?\n/, $self->{head};
     ($self->{status}) = $status_line =~ m{\AHTTP/1\.[01] (\d{3})};
+    return $class->read($socket, $method, $timeout) if $self->{status} == 100;    # more is to come
     $self->{headers} = [map { [split /:[ \t]*/, $_, 2] } @lines];
     $self->read_body($socket)
         unless $method eq 'HEAD' || $self->{status} =~ /\A(?:1\d\d|204|304)\z/;
@@ -34,7 +35,7 @@ sub read ($class, $socket, $method, $timeout = 20) {
 sub read_body ($self, $socket) {
     if (lc($self->header('Transfer-Encoding') // '') eq 'chunked') {
         while (defined(my $size = readline $socket)) {
-            my $length = hex $size;
+            my $length = hex $size =~ s/\W.*//sr;
             $self->{body} .= read_exactly($socket, $length);
             readline $socket;
             last if $length == 0;

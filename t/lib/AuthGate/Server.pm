@@ -166,6 +166,11 @@ sub reload ($self, $http = undef) {
     return $outcome eq 'new';
 }
 
+# After a reload: waits until the workers of before take no more requests.
+sub wait_for_old_workers ($self) {
+    return wait_until { $self->workers == $self->{option}{workers} } 20, 'the old workers to stop listening';
+}
+
 sub error_log  ($self) { return AuthGate::read_file($self->path('logs/error.log')) }
 sub access_log ($self) { return AuthGate::read_file($self->path('logs/access.log')) }
 
