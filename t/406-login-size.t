@@ -63,7 +63,7 @@ my @ways = (
     'chunks of a byte'                => sub ($length) { by_chunks($length, 1) },
     'chunks without limits'           => sub ($length) { by_chunks($length, 4096, port => 'unlimited') },
     'HTTP/2 with a Content-Length'    => sub ($length) { by_http2($length) },
-    'HTTP/2 without a Content-Length' => sub ($length) { by_http2($length, chunked => 1) },
+    'HTTP/2 without a Content-Length' => sub ($length) { by_http2($length, no_length => 1) },
 );
 while (my ($what, $post) = splice @ways, 0, 2) {
     is $post->(8192)->status, 303, "C46 $what: 8192 bytes are taken";

@@ -5,8 +5,10 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Http2;
 use AuthGate::Server;
 use File::Find ();
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
 use Time::HiRes ();
 
@@ -33,7 +35,6 @@ EOF_HTTP
 $server->make_certificate;
 $server->run;
 
-use AuthGate::Http2;
 my $body = AuthGate::Client::form([ username => 'alice', password => $PASSWORD{alice}, rd => '/hello.txt' ]);
 my $FORM = 'application/x-www-form-urlencoded';
 
@@ -44,10 +45,9 @@ sub files_with ($text) {
     my @found;
     File::Find::find(
         { no_chdir => 1, wanted => sub { push @found, $_ if -f && index(AuthGate::read_file($_), $text) >= 0 } },
-        $server->path('.'), $ENV{TEST_NGINX_SERVROOT});
+        $server->path('.'));
     return @found;
 }
--d $ENV{TEST_NGINX_SERVROOT} or mkdir $ENV{TEST_NGINX_SERVROOT};
 
 # A post in pieces: the next is sent when nginx has taken the one before, which a worker that has gone
 # back to waiting shows.
@@ -62,6 +62,7 @@ sub in_pieces ($client, $size, $framing) {
     else {
         $head .= 'Content-Length: ' . length($body) . "\r\n\r\n";
     }
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
     for my $piece ($head, @pieces) {
         print $socket $piece;
         my $probe = $server->client->get('/authgate/nothing');    # the one worker has been around
@@ -82,7 +83,7 @@ my @ways  = (
     'byte by byte on TLS'         => sub { in_pieces($tls, 1, 'length') },
     'in chunks on TLS'            => sub { in_pieces($tls, 7, 'chunked') },
     'HTTP/2'                      => sub { http2({}) },
-    'HTTP/2 without a length'     => sub { http2({ chunked => 1 }) },
+    'HTTP/2 without a length'     => sub { http2({ no_length => 1 }) },
 );
 
 sub http2 ($option) {

@@ -1,11 +1,13 @@
 package AuthGate::Http2;
 
-# HTTP/2 without TLS, spoken by curl:
+# HTTP/2 without TLS, spoken by nghttp (nghttp2-client): unlike curl it takes an answer that comes before
+# the body has been sent.
 #
 #     my $response = AuthGate::Http2::request($server->port, 'POST', '/authgate/login', $body,
-#         { chunked => 1 }, 'Content-Type' => '…');
+#         { no_length => 1 }, 'Content-Type' => '…');
 #
-# The answer has status, header and body as an AuthGate::Response. chunked: no Content-Length is sent.
+# The answer has status and headers as an AuthGate::Response; its body is not kept. no_length: no
+# Content-Length is sent.
 
 use v5.36;
 
@@ -14,29 +16,18 @@ use AuthGate::Response;
 use IPC::Run ();
 
 sub request ($port, $method, $path, $body, $option = {}, @headers) {
-    my @command = (
-        qw(curl --silent --show-error --include --http2-prior-knowledge --max-time 20 --path-as-is),
-        '--request', $method
-    );
+    my @command = (qw(nghttp --verbose --timeout=20), "--header=:method: $method");
+    push @command, '--no-content-length' if $option->{no_length};
+    push @command, '--data=-'            if defined $body;
     while (my ($name, $value) = splice @headers, 0, 2) {
-        push @command, '--header', "$name: $value";
+        push @command, "--header=$name: $value";
     }
-    if (defined $body) {
-        push @command, $option->{chunked} ? ('--upload-file', '-') : ('--data-binary', '@-');
-    }
-    my $answer = '';
-    IPC::Run::run([@command, "http://127.0.0.1:$port$path"], '<', \($body // ''), '>', \$answer)
-        or die "curl failed: $answer";
-    $answer =~ s{\AHTTP/\S+ 100.*?\r\n\r\n}{}s;
-    my ($head, $content) = split /\r\n\r\n/, $answer, 2;
-    my ($status_line, @lines) = split /\r\n/, $head;
-    my ($status) = $status_line =~ m{\AHTTP/2 (\d{3})} or die "no HTTP/2: $status_line";
-    return bless {
-        status  => $status,
-        head    => "$head\r\n\r\n",
-        headers => [ map { [ split /:[ \t]*/, $_, 2 ] } @lines ],
-        body    => $content // '',
-    }, 'AuthGate::Response';
+    my $said = '';
+    IPC::Run::run([@command, "http://127.0.0.1:$port$path"], '<', \($body // ''), '>', \$said)
+        or die "nghttp failed: $said";
+    my @fields = map { [ split /: /, $_, 2 ] } $said =~ /recv \(stream_id=\d+\) (:?[^:\n]+: [^\n]*)/g;
+    my ($status) = map { $_->[1] } grep { $_->[0] eq ':status' } @fields;
+    return bless { status => $status // 0, headers => \@fields, head => '', body => '' }, 'AuthGate::Response';
 }
 
 1;
