@@ -16,6 +16,15 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
         root %%DIR%%/html;
         location /app { proxy_pass http://127.0.0.1:%%PORT_behind%%; }
         location /ssi { ssi on; ssi_types *; }
+        location /refused { error_page 401 = @login; }
+        location /fails {
+            proxy_intercept_errors on;
+            error_page 401 = @login;
+            proxy_pass http://127.0.0.1:%%PORT_behind%%;
+        }
+        location @login { rewrite ^ /authgate/login last; }
+        location /tried { try_files /nothing /authgate/login; }
+        location /accelerated { proxy_pass http://127.0.0.1:%%PORT_behind%%; }
     }
     server {    # every body goes to a mirror, and is passed on as it comes
         listen 127.0.0.1:%%PORT_mirrored%%;
@@ -40,6 +49,8 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
         listen 127.0.0.1:%%PORT_behind%%;
         access_log %%DIR%%/logs/behind.log;
         location / { return 204; }
+        location /fails { return 401; }
+        location /accelerated { add_header X-Accel-Redirect /authgate/login; return 204; }
     }
 EOF_HTTP
 
@@ -127,9 +138,22 @@ is $client->sign_in('bob')->status, 303, 'signed in, a login as another';
 like $client->get('/authgate/session')->body, qr/"bob"/, 'is that one';
 is $server->client(cookies => { authgate => $alice })->get('/hello.txt')->status, 302, 'and ends the session before';
 
+# Other requests that a configuration leads to the login.
+my @script = ('Sec-Fetch-Mode' => 'cors');
+my @form   = ([ username => 'alice', password => $PASSWORD{alice}, rd => '/a' ]);
+is $client->get('/fails')->header('Location'), '/', 'the 401 of an application, led to the login: signed in already';
+is $client->post('/fails', @form, @script)->status, 303, 'the same with a POST whose body has been read already';
+is $client->get('/tried')->header('Location'), '/', 'try_files';
+is $client->get('/accelerated')->header('Location'), '/', 'X-Accel-Redirect';
+my $nobody = $server->client;
+is $nobody->get('/refused', @script)->status, 200, 'error_page 401, led to the login: the form';
+is $nobody->post('/refused', [ a => 'x' x 100 ], @script)->status, 403, 'the same with a POST: nothing filled in';
+is $nobody->post('/refused', [ a => 'x' x 100_000 ], @script)->status, 413, 'and one too large';
+is $nobody->post('/refused', @form, @script)->status, 303, 'and a login';
+
 # A page within a page.
 AuthGate::write_file($server->path('html/ssi'), 'before <!--#include virtual="/authgate/session" --> after');
-like $client->get('/ssi')->body, qr/before .*"bob".* after/s, 'a page of the gate within another';
+like $client->get('/ssi')->body, qr/before .*"alice".* after/s, 'a page of the gate within another';
 AuthGate::write_file($server->path('html/ssi'), 'before <!--#include virtual="/authgate/logout" --> after');
 like $client->post('/ssi', [])->raw, qr/405|Not Allowed|before/, 'within the answer to a POST';
 is $client->get('/hello.txt')->status, 200, 'it is no logout';

@@ -27,7 +27,8 @@ sub comes_back ($path, $expected = $path, %option) {
     my $asked  = $client->get($path);
     return 'no redirect: ' . $asked->status unless $asked->status == 302;
     my $page  = $client->get($asked->header('Location'));
-    my $form  = AuthGate::Page->parse($page->body);
+    return 'no login page: ' . $page->status unless $page->status == 200;
+    my $form = AuthGate::Page->parse($page->body);
     return 'the form has ' . $form->field('rd') unless $form->field('rd') eq $expected;
     my $in = $client->post($form->action,
         [ rd => $form->field('rd'), username => 'alice', password => $PASSWORD{alice} ]);
@@ -76,6 +77,12 @@ is $alice->get("/authgate/login?rd=${longest}a")->header('Location'), '/', 'D54 
 is $server->client->login('alice', $PASSWORD{alice}, rd => $longest)->header('Location'), $longest, 'D54 POST, 2048 bytes';
 is $server->client->login('alice', $PASSWORD{alice}, rd => "${longest}a")->header('Location'), '/', 'D54 POST, 2049 bytes: /';
 is comes_back("${longest}aaa", '/'), '/', 'D54 a path of 2051 bytes is asked for: back to /';
+
+# Encoded once more an address grows: the login page must still be there behind the redirect.
+for my $path ('/' . 'a' x 7000, '/a?q=' . '%7B' x 2400, '/a?q=' . '{' x 7000, '/' . '%C3%A9' x 1200) {
+    is comes_back($path, '/'), '/', 'D54 ' . length($path) . ' bytes, ' . substr($path, 0, 12) . '…: to the login and back to /';
+}
+is comes_back('/a?q=' . '%7B' x 680), '/a?q=' . '%7B' x 680, 'D53 2045 bytes of codes: there and back';
 
 # The original path in the redirect.
 my $plain = $server->client;
