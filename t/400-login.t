@@ -68,7 +68,8 @@ my $no_rd = $server->client->post($LOGIN, [ username => 'alice', password => $PA
 is $no_rd->header('Location'), '/', 'a post without rd goes to /';
 my $rd_in_query = $server->client->post("$LOGIN?rd=/x", [ username => 'alice', password => $PASSWORD{alice} ]);
 is $rd_in_query->header('Location'), '/', 'rd in the query of a post is ignored';
-is $server->client(headers => [])->login('alice', $PASSWORD{alice})->status, 303, 'a client that is no browser';
+is $server->client(headers => [])->login('alice', $PASSWORD{alice})->status, 303,
+    'a client that is no browser';
 
 # A wrong one.
 my $stranger = $server->client;

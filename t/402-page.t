@@ -80,7 +80,8 @@ for my $port ('', 'dressed') {
     is_page $client->login('alice', $PASSWORD{alice}, headers => [ 'Sec-Fetch-Site' => 'cross-site' ]), 403,
         "a post from another site$in";
     is_page $client->post('/authgate/login', [ rd => '/', rd => '/' ]), 400, "a bad form$in";
-    is_page $client->request('POST', '/authgate/login', 'x', 'Content-Type' => 'text/plain'), 415, "no form$in";
+    is_page $client->request('POST', '/authgate/login', 'x', 'Content-Type' => 'text/plain'), 415,
+        "no form$in";
     is_page $client->request('POST', '/authgate/login', 'x' x 8193, 'Content-Type' => $form), 413,
         "a body too large$in";
     is_page $client->get('/authgate/nothing'), 404, "an unknown name$in";
@@ -100,7 +101,8 @@ for my $port ('', 'dressed') {
 # Where the gate does not answer itself, the configuration holds.
 my $dressed = $server->client(port => $server->port('dressed'));
 is $dressed->get('/authgate/login')->header('X-Own'), 'own', 'C40 other header fields are added to a page';
-is $dressed->get('/hello.txt')->header('Cache-Control'), 'no-store', 'C40 a redirect to the login is not stored';
+is $dressed->get('/hello.txt')->header('Cache-Control'), 'no-store',
+    'C40 a redirect to the login is not stored';
 is $dressed->get('/hello.txt')->header('Expires'), undef, 'C40 and does not expire in a day';
 $dressed->sign_in('alice');
 my $file = $dressed->get('/hello.txt');

@@ -84,7 +84,8 @@ like $file, qr/INCLUDED GET SUBSTITUTED/, 'C41 another page is filtered';
 is $open->get('/included.html', @gzip)->header('Content-Encoding'), 'gzip', 'C41 and coded';
 
 my $every = $server->client(port => $server->port('every'));
-like $every->get('/included.html')->body, qr/INCLUDED GET Sign in/, 'C41 every type: another page is filtered';
+like $every->get('/included.html')->body, qr/INCLUDED GET Sign in/,
+    'C41 every type: another page is filtered';
 my @typed = (
     'echo'    => '<!--#echo var="request_method" -->',
     'include' => '<!--#include virtual="/included.html" -->',

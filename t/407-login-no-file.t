@@ -26,7 +26,11 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         ssl_buffer_size 1k;
         authgate ops;
         root %%DIR%%/html;
-        location = /cleaned { authgate off; client_body_in_file_only clean; proxy_pass http://127.0.0.1:%%PORT_behind%%; }
+        location = /cleaned {
+            authgate off;
+            client_body_in_file_only clean;
+            proxy_pass http://127.0.0.1:%%PORT_behind%%;
+        }
         location = /filed { authgate off; proxy_pass http://127.0.0.1:%%PORT_behind%%; }
         location /authgate/ { proxy_pass http://127.0.0.1:%%PORT_behind%%; }
     }
@@ -74,9 +78,10 @@ sub in_pieces ($client, $size, $framing) {
 my $plain = $server->client;
 my $tls   = $server->client(port => $server->port('tls'), tls => 1);
 my $quiet = changed();
+my @type  = ('Content-Type' => $FORM);
 my @ways  = (
-    'at once'                     => sub { $plain->request('POST', '/authgate/login', $body, 'Content-Type' => $FORM) },
-    'at once on TLS'              => sub { $tls->request('POST', '/authgate/login', $body, 'Content-Type' => $FORM) },
+    'at once'                     => sub { $plain->request('POST', '/authgate/login', $body, @type) },
+    'at once on TLS'              => sub { $tls->request('POST', '/authgate/login', $body, @type) },
     'byte by byte'                => sub { in_pieces($plain, 1, 'length') },
     'in pieces'                   => sub { in_pieces($plain, 20, 'length') },
     'in chunks'                   => sub { in_pieces($plain, 7, 'chunked') },
@@ -103,7 +108,8 @@ is $plain->request('POST', '/authgate/login', $body, 'Content-Type' => 'text/pla
 is $plain->post('/authgate/login', [ username => 'alice', password => 'wrong canary-typed-by-mistake' ])->status, 403,
     'C47 a wrong password: 403';
 $plain->sign_in('alice');
-is $plain->post('/authgate/logout', [ password => $PASSWORD{alice} ])->status, 303, 'C47 a logout with a body';
+is $plain->post('/authgate/logout', [ password => $PASSWORD{alice} ])->status, 303,
+    'C47 a logout with a body';
 is changed(), $quiet, 'C47 no file came or went for any of these';
 is_deeply [ glob $server->path('body') . '/*' ], [], 'C47 the directory of bodies is empty';
 is_deeply [ files_with($PASSWORD{alice}) ], [], 'C47 the password is in no file';

@@ -37,7 +37,8 @@ sub fails ($cause, $password, $reason) {
             }
         );
         is @lines, 1, "C49 $cause, $format: one line in the log";
-        like $lines[0], qr/login failed, user "alice", reason "$reason", realm "ops"/, "C49 $cause, $format: its reason";
+        like $lines[0], qr/login failed, user "alice", reason "$reason", realm "ops"/,
+            "C49 $cause, $format: its reason";
         $answer{$format}{$cause} = $response->raw =~ s/^Date: [^\r]*/Date: then/mr;
     }
 }

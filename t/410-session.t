@@ -37,7 +37,8 @@ like $response->body, qr/"expires":\d+/, 'as a number';
 
 my $carol = $server->client;
 $carol->sign_in('carol');
-is_deeply JSON::PP::decode_json($carol->get('/authgate/session')->body)->{groups}, [], 'no groups: an empty list';
+is_deeply JSON::PP::decode_json($carol->get('/authgate/session')->body)->{groups}, [],
+    'no groups: an empty list';
 
 my $head = $client->request('HEAD', '/authgate/session', undef);
 is $head->status, 200, 'HEAD: 200';

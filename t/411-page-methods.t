@@ -28,7 +28,8 @@ for my $name ('', qw(nothing login/ login/x logins Login login.html logout/ sess
     is $alice->get("/authgate/$name")->status, 404, "/authgate/$name when signed in: 404";
 }
 is $client->post('/authgate/nothing', [])->status, 404, 'an unknown name by POST: 404';
-is $json->get('/authgate/nothing')->header('Content-Type'), 'application/json', 'as JSON where that is wanted';
+is $json->get('/authgate/nothing')->header('Content-Type'), 'application/json',
+    'as JSON where that is wanted';
 is $client->get('/authgate')->status, 302, 'the path without its last slash is none of the pages';
 is $client->get('/authgate/../authgate/./login')->status, 200, 'a page by another spelling of its path';
 is $client->get('/authgate//login')->status, 200, 'slashes are merged as nginx merges them';
@@ -85,7 +86,8 @@ while (my ($what, $headers) = splice @conditions, 0, 2) {
     is $alice->get('/authgate/login', @$headers)->status, 303, "H97 login page when signed in, $what: 303";
     is $client->get('/authgate/nothing', @$headers)->status, 404, "H97 unknown name, $what: 404";
     is $client->get('/hello.txt', @$headers)->status, 302, "H97 redirect to the login, $what: 302";
-    is $client->get('/hello.txt', @$headers, 'Sec-Fetch-Mode' => 'cors')->status, 401, "H97 refusal, $what: 401";
+    is $client->get('/hello.txt', @$headers, 'Sec-Fetch-Mode' => 'cors')->status, 401,
+        "H97 refusal, $what: 401";
 }
 is $alice->get('/hello.txt', Range => 'bytes=0-4')->status, 206, 'H97 a file has ranges';
 

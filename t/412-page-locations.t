@@ -118,7 +118,8 @@ is at('elsewhere')->get('/rewritten')->status, 302, 'rewritten: the gate of wher
 
 is at('return')->get('/authgate/login')->body, 'returned', 'return takes the request first';
 is at('endpoints')->get('/authgate/login')->status, 200, 'authgate_endpoints: the login page';
-is at('endpoints')->get('/authgate/login')->header('X-Own'), 'own', 'authgate_endpoints: with its own directives';
+is at('endpoints')->get('/authgate/login')->header('X-Own'), 'own',
+    'authgate_endpoints: with its own directives';
 is at('endpoints')->sign_in('alice')->status, 303, 'authgate_endpoints: a login';
 is at('endpoints')->get('/x')->body, 'returned', 'authgate_endpoints: the rest is as it was';
 is at('alone')->get('/authgate/login')->status, 200, 'authgate_endpoints uses the realm in the server';
@@ -134,7 +135,8 @@ works 'two', 'two realms, the second', '/a/gate-1/', '/b/hello.txt';
 my $two = at('two');
 like $two->sign_in('alice')->header('Set-Cookie'), qr/\Aauthgate=/, 'two realms: the cookie of the first';
 is $two->get('/hello.txt')->status, 200, 'two realms: signed in to the first';
-is $two->get('/b/hello.txt')->header('Location'), '/a/gate-1/login?rd=/b/hello.txt', 'two realms: not to the second';
+is $two->get('/b/hello.txt')->header('Location'), '/a/gate-1/login?rd=/b/hello.txt',
+    'two realms: not to the second';
 is $two->get('/a/gate-1/session')->status, 401, 'two realms: no session of the second';
 my $second = $two->post('/a/gate-1/login', [ username => 'bob', password => $PASSWORD{bob} ]);
 like $second->header('Set-Cookie'), qr/\Amoved=/, 'two realms: the cookie of the second';

@@ -67,12 +67,15 @@ my $length = 'Content-Length: ' . length $body;
 is $client->raw(request($body, $length, 'Connection: close'))->status, 303, 'a length';
 is $client->raw(request('', 'Connection: close'))->status, 403, 'neither length nor body: nothing filled in';
 is $client->raw(request('', 'Content-Length: 0', 'Connection: close'))->status, 403, 'a length of 0';
-is $client->raw("POST /authgate/login HTTP/1.0\r\nContent-Type: $FORM\r\n$length\r\n\r\n$body")->status, 303, 'HTTP/1.0';
-is $client->raw(request("0\r\n\r\n", 'Transfer-Encoding: chunked', 'Connection: close'))->status, 403, 'no chunk';
+is $client->raw("POST /authgate/login HTTP/1.0\r\nContent-Type: $FORM\r\n$length\r\n\r\n$body")->status, 303,
+    'HTTP/1.0';
+is $client->raw(request("0\r\n\r\n", 'Transfer-Encoding: chunked', 'Connection: close'))->status, 403,
+    'no chunk';
 my $chunk = sprintf "%X;extension=1\r\n%s\r\n0\r\nTrailer: x\r\n\r\n", length $body, $body;
 is $client->raw(request($chunk, 'Transfer-Encoding: chunked', 'Connection: close'))->status, 303,
     'chunks with an extension and a trailer';
-is $client->raw(request("zz\r\n", 'Transfer-Encoding: chunked', 'Connection: close'))->status, 400, 'broken chunks: 400';
+is $client->raw(request("zz\r\n", 'Transfer-Encoding: chunked', 'Connection: close'))->status, 400,
+    'broken chunks: 400';
 is $client->raw(request("5\r\nusernx\r\n", 'Transfer-Encoding: chunked', 'Connection: close'))->status, 400,
     'chunks that break later: 400';
 is $client->raw(request($body, $length, 'Transfer-Encoding: chunked', 'Connection: close'))->status, 400,
@@ -88,7 +91,8 @@ is AuthGate::Response->read($socket, 'POST')->status, 303, 'Expect: the login';
 $socket = $client->connect;
 print $socket request('', $length, 'Expect: 100-continue', 'Sec-Fetch-Site: cross-site', 'Connection: close');
 readline $socket for 1 .. 2;    # nginx says 100 before it throws a body away
-is AuthGate::Response->read($socket, 'POST')->status, 403, 'Expect: what is refused is refused without the body';
+is AuthGate::Response->read($socket, 'POST')->status, 403,
+    'Expect: what is refused is refused without the body';
 
 # Several on one connection, sent at once.
 $socket = $client->connect;
@@ -107,7 +111,8 @@ my $in;
 my @lines = $server->lines_of(
     sub { print $unix request($body, $length, 'Connection: close'); $in = AuthGate::Response->read($unix, 'POST') });
 is $in->status, 303, 'a unix socket: a login';
-like $lines[0], qr/authgate: login ok, user "alice", realm "ops", client: unix:,/, 'a unix socket: its line in the log';
+like $lines[0], qr/authgate: login ok, user "alice", realm "ops", client: unix:,/,
+    'a unix socket: its line in the log';
 
 # A body over the location's own limit.
 my $small = $server->client(port => $server->port('small'));
@@ -124,7 +129,8 @@ is AuthGate::read_file($server->path('logs/behind.log')), '', 'a mirror has seen
 is $mirrored->post('/app', [ a => 1 ])->status, 204, 'a mirror: a POST of one signed in';
 AuthGate::Server::wait_until { AuthGate::read_file($server->path('logs/behind.log')) =~ m{POST /mirror} } 5,
     'the mirror to see a POST';
-is $server->client(port => $server->port('mirrored'))->post('/app', [ a => 2 ])->status, 401, 'a mirror: a POST of nobody';
+is $server->client(port => $server->port('mirrored'))->post('/app', [ a => 2 ])->status, 401,
+    'a mirror: a POST of nobody';
 my $seen = () = AuthGate::read_file($server->path('logs/behind.log')) =~ /POST/g;
 is $seen, 2, 'is seen by neither';
 
@@ -136,18 +142,22 @@ is $client->login('bob', 'wrong')->status, 403, 'signed in, a wrong password';
 is $client->get('/hello.txt')->status, 200, 'leaves the session as it was';
 is $client->sign_in('bob')->status, 303, 'signed in, a login as another';
 like $client->get('/authgate/session')->body, qr/"bob"/, 'is that one';
-is $server->client(cookies => { authgate => $alice })->get('/hello.txt')->status, 302, 'and ends the session before';
+is $server->client(cookies => { authgate => $alice })->get('/hello.txt')->status, 302,
+    'and ends the session before';
 
 # Other requests that a configuration leads to the login.
 my @script = ('Sec-Fetch-Mode' => 'cors');
 my @form   = ([ username => 'alice', password => $PASSWORD{alice}, rd => '/a' ]);
-is $client->get('/fails')->header('Location'), '/', 'the 401 of an application, led to the login: signed in already';
-is $client->post('/fails', @form, @script)->status, 303, 'the same with a POST whose body has been read already';
+is $client->get('/fails')->header('Location'), '/',
+    'the 401 of an application, led to the login: signed in already';
+is $client->post('/fails', @form, @script)->status, 303,
+    'the same with a POST whose body has been read already';
 is $client->get('/tried')->header('Location'), '/', 'try_files';
 is $client->get('/accelerated')->header('Location'), '/', 'X-Accel-Redirect';
 my $nobody = $server->client;
 is $nobody->get('/refused', @script)->status, 200, 'error_page 401, led to the login: the form';
-is $nobody->post('/refused', [ a => 'x' x 100 ], @script)->status, 403, 'the same with a POST: nothing filled in';
+is $nobody->post('/refused', [ a => 'x' x 100 ], @script)->status, 403,
+    'the same with a POST: nothing filled in';
 is $nobody->post('/refused', [ a => 'x' x 100_000 ], @script)->status, 413, 'and one too large';
 is $nobody->post('/refused', @form, @script)->status, 303, 'and a login';
 

@@ -64,18 +64,22 @@ for my $path (
     '/authgate/login%2fx', '/authgate/login%3fx',
 ) {
     is $alice->get('/authgate/login?rd=' . coded($path))->header('Location'), '/', "D54 GET, $path: /";
-    is $server->client->login('alice', $PASSWORD{alice}, rd => $path)->header('Location'), '/', "D54 POST, $path: /";
+    is $server->client->login('alice', $PASSWORD{alice}, rd => $path)->header('Location'), '/',
+        "D54 POST, $path: /";
 }
 my $moved = $server->client(port => $server->port('moved'), path => '/gate/');
-is $moved->login('alice', $PASSWORD{alice}, rd => '/gate/login')->header('Location'), '/', 'D54 another path: its login page';
+is $moved->login('alice', $PASSWORD{alice}, rd => '/gate/login')->header('Location'), '/',
+    'D54 another path: its login page';
 is $moved->login('alice', $PASSWORD{alice}, rd => '/authgate/login')->header('Location'), '/authgate/login',
     'D54 another path: not the usual one';
 
 my $longest = '/' . 'a' x 2047;
 is $alice->get("/authgate/login?rd=$longest")->header('Location'), $longest, 'D54 2048 bytes';
 is $alice->get("/authgate/login?rd=${longest}a")->header('Location'), '/', 'D54 2049 bytes: /';
-is $server->client->login('alice', $PASSWORD{alice}, rd => $longest)->header('Location'), $longest, 'D54 POST, 2048 bytes';
-is $server->client->login('alice', $PASSWORD{alice}, rd => "${longest}a")->header('Location'), '/', 'D54 POST, 2049 bytes: /';
+is $server->client->login('alice', $PASSWORD{alice}, rd => $longest)->header('Location'), $longest,
+    'D54 POST, 2048 bytes';
+is $server->client->login('alice', $PASSWORD{alice}, rd => "${longest}a")->header('Location'), '/',
+    'D54 POST, 2049 bytes: /';
 is comes_back("${longest}aaa", '/'), '/', 'D54 a path of 2051 bytes is asked for: back to /';
 
 # Encoded once more an address grows: the login page must still be there behind the redirect.

@@ -47,14 +47,17 @@ while (my ($what, $headers) = splice @hosts, 0, 2) {
         "D55 $what: the redirect to the login";
     is $client->get('/app', @$headers, 'Sec-Fetch-Mode' => 'cors', Accept => 'application/json')->body,
         qq({"error":"unauthenticated","login":"/authgate/login?rd=/app"}\n), "D55 $what: its address in JSON";
-    is $client->get('/authgate/logout', @$headers)->header('Location'), '/authgate/login', "D55 $what: GET logout";
+    is $client->get('/authgate/logout', @$headers)->header('Location'), '/authgate/login',
+        "D55 $what: GET logout";
     my $page = $client->get('/authgate/login?rd=/app', @$headers);
     is AuthGate::Page->parse($page->body)->action, '/authgate/login', "D55 $what: the form";
     unlike $page->raw, qr/evil/, "D55 $what: nothing of it on the page";
     is $client->login('alice', $PASSWORD{alice}, rd => '/app', headers => $headers)->header('Location'), '/app',
         "D55 $what: the login";
-    is $client->get('/authgate/login?rd=/app', @$headers)->header('Location'), '/app', "D55 $what: GET login when signed in";
-    is $client->post('/authgate/logout', [], @$headers)->header('Location'), '/authgate/login', "D55 $what: the logout";
+    is $client->get('/authgate/login?rd=/app', @$headers)->header('Location'), '/app',
+        "D55 $what: GET login when signed in";
+    is $client->post('/authgate/logout', [], @$headers)->header('Location'), '/authgate/login',
+        "D55 $what: the logout";
 }
 is $server->client->raw("GET http://evil.com/app HTTP/1.1\r\nHost: evil.com\r\nAccept: text/html\r\nConnection: close\r\n\r\n")
     ->header('Location'), '/authgate/login?rd=/app', 'D55 an absolute request target: its path alone';

@@ -54,17 +54,20 @@ is $status->header('WWW-Authenticate'), 'Bearer realm="ops"', 'error_page 401 /p
 is_deeply [ $status->headers('Cache-Control') ], ['no-store'], 'error_page 401 /page: not to be stored';
 my $dressed = $client->get('/dressed', @script);
 is $dressed->status, 401, 'error_page 401 to a page that expires: still 401';
-like join(', ', $dressed->headers('Cache-Control')), qr/\bno-store\b/, 'error_page 401 to a page that expires: not to be stored';
+like join(', ', $dressed->headers('Cache-Control')), qr/\bno-store\b/,
+    'error_page 401 to a page that expires: not to be stored';
 is $dressed->headers('WWW-Authenticate'), 1, 'error_page 401 to a page that expires: one challenge';
 is $client->request('HEAD', '/status', undef, @script)->status, 401, 'error_page 401 /page: HEAD';
 is $client->post('/status', [ a => 1 ])->body, 'the own page', 'error_page 401 /page: POST';
 is $client->get('/other', @script)->status, 418, 'error_page 401 =418: another status';
-is $client->get('/url', @script)->header('Location'), 'https://sso.example/', 'error_page 401 to another server';
+is $client->get('/url', @script)->header('Location'), 'https://sso.example/',
+    'error_page 401 to another server';
 my $gated = $client->get('/gated', @script);
 is $gated->status, 401, 'H90 error_page 401 to a gated page: 401, no loop';
 unlike $gated->body, qr/behind the gate/, 'H90 and nothing of that page';
 is $client->get('/not', @script)->status, 401, 'error_page for other statuses: 401';
-unlike $client->get('/not', @script)->body, qr/own/, 'error_page for other statuses: the own body of the gate';
+unlike $client->get('/not', @script)->body, qr/own/,
+    'error_page for other statuses: the own body of the gate';
 is $client->get('/proxied', @script)->body, 'own', 'error_page 401 = @own before a proxy';
 
 # 302: never.
@@ -81,7 +84,8 @@ is $client->login('alice', 'wrong')->status, 403, 'a wrong password: 403';
 is $client->post('/authgate/login', [ rd => 1, rd => 2 ])->status, 400, 'a bad form: 400';
 is $client->request('POST', '/authgate/login', 'x' x 9000,
     'Content-Type' => 'application/x-www-form-urlencoded')->status, 413, 'a large form: 413';
-is $client->request('POST', '/authgate/login', 'x', 'Content-Type' => 'text/plain')->status, 415, 'no form: 415';
+is $client->request('POST', '/authgate/login', 'x', 'Content-Type' => 'text/plain')->status, 415,
+    'no form: 415';
 is $client->login('alice', $PASSWORD{alice}, headers => [ 'Sec-Fetch-Site' => 'cross-site' ])->status, 403,
     'a post from another site: 403';
 is $client->get('/authgate/nothing')->status, 404, 'an unknown name: 404';

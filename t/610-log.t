@@ -16,7 +16,11 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
         location /paged { error_page 401 = @page; }
         location @page { authgate off; return 200; }
         location /optional { authgate ops optional; try_files /hello.txt =404; }
-        location /named { authgate ops optional; add_header X-Status $authgate_status always; try_files /hello.txt =404; }
+        location /named {
+            authgate ops optional;
+            add_header X-Status $authgate_status always;
+            try_files /hello.txt =404;
+        }
     }
     server {
         listen 127.0.0.1:%%PORT_quiet%%;
@@ -38,8 +42,9 @@ sub with_request ($line, $request) {
     return qq($line, client: 127.0.0.1, server: gate.example, request: "$request HTTP/1.1", host: "$host"\n);
 }
 
-my $POST  = 'POST /authgate/login';
-my @exact = (
+my $POST     = 'POST /authgate/login';
+my @nonsense = (Cookie => 'authgate=nonsense');
+my @exact    = (
     'a wrong password' => sub { $client->login('alice', 'wrong') },
     $POST => '[error] authgate: login failed, user "alice", reason "bad_password", realm "ops"',
 
@@ -61,10 +66,10 @@ my @exact = (
     'a token that is none' => sub { $client->get('/hello.txt', Cookie => 'authgate=nonsense') },
     'GET /hello.txt' => '[info] authgate: token refused, reason "malformed", realm "ops"',
 
-    'the same for a script' => sub { $client->get('/hello.txt', Cookie => 'authgate=nonsense', 'Sec-Fetch-Mode' => 'cors') },
+    'the same for a script' => sub { $client->get('/hello.txt', @nonsense, 'Sec-Fetch-Mode' => 'cors') },
     'GET /hello.txt' => '[info] authgate: token refused, reason "malformed", realm "ops"',
 
-    'the same with an error_page' => sub { $client->get('/paged', Cookie => 'authgate=nonsense', 'Sec-Fetch-Mode' => 'cors') },
+    'the same with an error_page' => sub { $client->get('/paged', @nonsense, 'Sec-Fetch-Mode' => 'cors') },
     'GET /paged' => '[info] authgate: token refused, reason "malformed", realm "ops"',
 
     'an API token that is none' => sub { $client->get('/hello.txt', Authorization => 'Bearer agt_nonsense') },
@@ -113,7 +118,8 @@ while (my ($what, $ask) = splice @silent, 0, 2) {
 }
 is join('', grep { !/^\[info\]/ } said(sub { $stranger->get('/optional', Cookie => 'authgate=nonsense') })), '',
     'a bad cookie where the gate is optional: nothing above info';
-is $stranger->get('/named', Cookie => 'authgate=nonsense')->header('X-Status'), 'malformed', 'the variable tells';
+is $stranger->get('/named', Cookie => 'authgate=nonsense')->header('X-Status'), 'malformed',
+    'the variable tells';
 
 # At the level that Debian's nginx has.
 my $quiet = $server->client(port => $server->port('quiet'));

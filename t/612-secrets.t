@@ -9,7 +9,8 @@ use Test::More;
 
 my $http = <<'EOF_HTTP';
     authgate_realm ops { users %%USERS%%; keys %%KEYS%%; }
-    log_format own '$remote_user $authgate_user $authgate_realm $authgate_method $authgate_session $authgate_status $request $status';
+    log_format own '$remote_user $authgate_user $authgate_realm $authgate_method $authgate_session '
+        '$authgate_status $request $status';
     access_log %%DIR%%/logs/own.log own;
     server {
         listen 127.0.0.1:%%PORT%%;
@@ -20,7 +21,12 @@ my $http = <<'EOF_HTTP';
         root %%DIR%%/html;
         location /down { proxy_pass http://127.0.0.1:1; }
         location /sets { proxy_pass http://127.0.0.1:%%PORT_behind%%; }
-        location /large { proxy_pass http://127.0.0.1:%%PORT_behind%%; proxy_buffer_size 1k; proxy_buffers 2 1k; proxy_busy_buffers_size 1k; }
+        location /large {
+            proxy_buffer_size 1k;
+            proxy_buffers 2 1k;
+            proxy_busy_buffers_size 1k;
+            proxy_pass http://127.0.0.1:%%PORT_behind%%;
+        }
     }
     server {
         listen 127.0.0.1:%%PORT_behind%%;
@@ -46,15 +52,16 @@ for my $client ($server->client, $server->client(port => $server->port('tls'), t
     $client->login('alice', $PASSWORD{alice}, headers => [ Accept => 'application/json' ]);
     $client->login('alice', $PASSWORD{alice}, headers => [ 'Sec-Fetch-Site' => 'cross-site' ]);
     $client->post('/authgate/login', [ username => 'alice', password => $PASSWORD{alice}, password => 'x' ]);
-    $client->request('POST', '/authgate/login', "username=alice&password=$PASSWORD{alice}%zz", 'Content-Type' => $FORM);
-    $client->request('POST', '/authgate/login', "username=alice&password=$PASSWORD{alice}" . 'x' x 9000, 'Content-Type' => $FORM);
-    $client->request('POST', '/authgate/login', qq({"password":"$PASSWORD{alice}"}), 'Content-Type' => 'application/json');
-    $client->request('PUT', '/authgate/login', "password=$PASSWORD{alice}", 'Content-Type' => $FORM);
+    my $body = "username=alice&password=$PASSWORD{alice}";
+    $client->request('POST', '/authgate/login', "$body%zz",          'Content-Type' => $FORM);
+    $client->request('POST', '/authgate/login', $body . 'x' x 9000, 'Content-Type' => $FORM);
+    $client->request('POST', '/authgate/login', $body, 'Content-Type' => 'application/json');
+    $client->request('PUT', '/authgate/login', $body, 'Content-Type' => $FORM);
     $client->post('/hello.txt', [ password => $PASSWORD{alice} ], Cookie => undef);
     $client->post('/authgate/nothing', [ password => $PASSWORD{alice} ]);
     my $gone = $client->connect;    # a post that breaks off
-    print $gone "POST /authgate/login HTTP/1.1\r\nHost: x\r\nContent-Type: $FORM\r\nContent-Length: 100\r\n\r\n",
-        "username=alice&password=$PASSWORD{alice}";
+    print $gone "POST /authgate/login HTTP/1.1\r\nHost: x\r\nContent-Type: $FORM\r\n",
+        "Content-Length: 100\r\n\r\n$body";
     close $gone;
 
     # Tokens, good and bad, in cookies and elsewhere.
@@ -62,8 +69,9 @@ for my $client ($server->client, $server->client(port => $server->port('tls'), t
     my $token = $client->cookie($name);
     push @secrets, $token, (split /\./, $token)[ 2, 3 ];
     $client->get('/hello.txt');
-    $client->get($_) for '/down', '/sets', '/large?large=' . 'x' x 3000, '/authgate/session', '/authgate/nothing';
-    for my $bad ("${token}x", substr($token, 0, -1), "x$token", $token =~ s/.\z/-/r, "$token.$token", 'canary-cookie') {
+    $client->get($_) for '/down', '/sets', '/large?large=' . 'x' x 3000, '/authgate/session', '/authgate/x';
+    my $forged = $token =~ s/.\z/-/r;
+    for my $bad ("${token}x", substr($token, 0, -1), "x$token", $forged, "$token.$token", 'canary-cookie') {
         $client->get('/hello.txt', Cookie => "$name=$bad");
         $client->get('/hello.txt', Cookie => "$name=$bad", 'Sec-Fetch-Mode' => 'cors');
         $client->get('/hello.txt', Authorization => "Bearer agt_$bad");
@@ -98,7 +106,8 @@ for my $log (qw(error access own output)) {
 my $error = $server->error_log;
 my @events = (
     qr/\[info\] .*authgate: login ok/, qr/\[error\] .*authgate: login failed/, qr/authgate: logout/,
-    qr/token refused, reason "malformed"/, qr/token refused, reason "bad_signature"/, qr/token refused, reason "revoked"/,
+    qr/token refused, reason "malformed"/, qr/token refused, reason "bad_signature"/,
+    qr/token refused, reason "revoked"/,
     qr/upstream sets a cookie of the gate's name/, qr/connect\(\) failed/, qr/upstream sent too big header/,
 );
 ok $error =~ $_, "I115 there were lines to look at: $_" for @events;
