@@ -8,6 +8,7 @@ use Test::More;
 
 my $server = AuthGate::Server->start(<<'EOF_HTTP');
     authgate_realm ops   { users %%USERS%%; }
+    limit_req_zone $http_x_key zone=own:64k rate=1r/m;
     authgate_realm moved { users %%USERS%%; path /a/gate-1/; cookie moved; }
 
     server {    # by regular expression, ungated, exact, proxied
@@ -54,7 +55,13 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
     server {    # and a location of its own brings the pages back
         listen 127.0.0.1:%%PORT_endpoints%%;
         location / { authgate ops; return 200 "returned"; }
-        location /authgate/ { authgate_endpoints ops; add_header X-Own own; }
+        location /authgate/ {
+            authgate_endpoints ops;
+            add_header X-Own own;
+            access_log %%DIR%%/logs/own.log;
+            limit_req zone=own;
+            limit_req_status 429;
+        }
     }
     server {    # of its own, in a server that is not gated
         listen 127.0.0.1:%%PORT_alone%%;
@@ -120,6 +127,10 @@ is at('return')->get('/authgate/login')->body, 'returned', 'return takes the req
 is at('endpoints')->get('/authgate/login')->status, 200, 'authgate_endpoints: the login page';
 is at('endpoints')->get('/authgate/login')->header('X-Own'), 'own',
     'authgate_endpoints: with its own directives';
+is at('endpoints')->get('/authgate/login', 'X-Key' => 1)->status, $_, 'authgate_endpoints: with limit_req'
+    for 200, 429;
+like AuthGate::read_file($server->path('logs/own.log')), qr{"GET /authgate/login HTTP/1\.1" 200 },
+    'authgate_endpoints: with a log of its own';
 is at('endpoints')->sign_in('alice')->status, 303, 'authgate_endpoints: a login';
 is at('endpoints')->get('/x')->body, 'returned', 'authgate_endpoints: the rest is as it was';
 is at('alone')->get('/authgate/login')->status, 200, 'authgate_endpoints uses the realm in the server';

@@ -24,6 +24,9 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
             proxy_intercept_errors on;
             proxy_pass http://127.0.0.1:%%PORT_behind%%;
         }
+        location /first  { authgate off; recursive_error_pages on; error_page 404 /second; }
+        location /only   { authgate off; error_page 404 /second; }
+        location /second { error_page 401 = @own; }
         location /dressed { error_page 401 /dressed.html; }
         location = /dressed.html {
             authgate off;
@@ -69,6 +72,9 @@ is $client->get('/not', @script)->status, 401, 'error_page for other statuses: 4
 unlike $client->get('/not', @script)->body, qr/own/,
     'error_page for other statuses: the own body of the gate';
 is $client->get('/proxied', @script)->body, 'own', 'error_page 401 = @own before a proxy';
+is $client->get('/second', @script)->body, 'own', 'recursive_error_pages: the first page';
+is $client->get('/first', @script)->body, 'own', 'recursive_error_pages: the page of a page';
+is $client->get('/only',  @script)->status, 401, 'without it: no page of a page';
 
 # 302: never.
 for my $path (qw(/named /status /other /url /gated /not /proxied)) {

@@ -83,16 +83,28 @@ for my $client ($server->client, $server->client(port => $server->port('tls'), t
     $client->get('/hello.txt', Cookie => "$name=$token");
 }
 
-# Keys, when they are read and when they are wrong.
+# Keys and users, when they are read and when they are wrong.
 ok $server->reload, 'a reload';
-AuthGate::append_file($server->path('keys'), "broken canary-key\n");
-AuthGate::append_file($server->path('keys'), "Y2FuYXJ5\n");
-ok !$server->reload, 'a reload with a broken keys file is refused';
-$server->expect_alert(qr/keys/);
-AuthGate::write_file($server->path('keys'), $AuthGate::KEYS);
-AuthGate::append_file($server->path('users'), "canary-line-without-hash\neve:canary-hash\n");
-ok !$server->reload, 'a reload with a broken users file is refused';
-$server->expect_alert(qr/users/);
+my %mistakes = (
+    keys => [
+        "broken canary-key\n", "Y2FuYXJ5\n",
+        "first Y2FuYXJ5LWtleS1vZi10aGUtZmlyc3Qtc2lnbmluZy0=\n", "../x Y2FuYXJ5LWtleS1vZi10aGUtZmlyc3Qtc2lnbmluZy0=\n",
+        "a b Y2FuYXJ5LWtleS1vZi10aGUtZmlyc3Qtc2lnbmluZy0=\n",
+    ],
+    users => [
+        "canary-line-without-hash\n", "eve:canary-hash\n", "eve:\$2y\$99\$canary\n", "eve:{PLAIN}canary\n",
+        "eve:pbkdf2:sha256:canary\n", "alice:canary-hash\n",
+    ],
+);
+for my $name (sort keys %mistakes) {
+    $server->expect_alert(qr/\[emerg\].*\/$name:\d+": /);
+    my $right = AuthGate::read_file($server->path($name));
+    for my $mistake ($mistakes{$name}->@*) {
+        AuthGate::append_file($server->path($name), $mistake);
+        ok !$server->reload, "I115 a reload with a mistake in $name is refused";
+        AuthGate::write_file($server->path($name), $right);
+    }
+}
 
 for my $log (qw(error access own output)) {
     my $text  = AuthGate::read_file($server->path("logs/$log.log"));
