@@ -3,7 +3,7 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Http2;
+use AuthGate::Nghttp;
 use AuthGate::Server;
 use Test::More;
 
@@ -51,7 +51,7 @@ sub by_chunks ($length, $size, %option) {
 }
 
 sub by_http2 ($length, %option) {
-    return AuthGate::Http2::request($server->port('h2'), 'POST', '/authgate/login', body($length),
+    return AuthGate::Nghttp::request($server->port('h2'), 'POST', '/authgate/login', body($length),
         \%option, 'Content-Type' => $FORM, Accept => 'text/html');
 }
 

@@ -5,7 +5,7 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Http2;
+use AuthGate::Nghttp;
 use AuthGate::Server;
 use File::Find ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
@@ -92,7 +92,7 @@ my @ways  = (
 );
 
 sub http2 ($option) {
-    return AuthGate::Http2::request($server->port('h2'), 'POST', '/authgate/login', $body, $option,
+    return AuthGate::Nghttp::request($server->port('h2'), 'POST', '/authgate/login', $body, $option,
         'Content-Type' => $FORM, Accept => 'text/html');
 }
 

@@ -3,7 +3,7 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Http2;
+use AuthGate::Nghttp;
 use AuthGate::Server;
 use Test::More;
 
@@ -20,7 +20,7 @@ EOF_HTTP
 my $FORM = 'application/x-www-form-urlencoded';
 
 sub ask ($method, $path, $body, @headers) {
-    return AuthGate::Http2::request($server->port, $method, $path, $body, {}, @headers);
+    return AuthGate::Nghttp::request($server->port, $method, $path, $body, {}, @headers);
 }
 
 my @navigate = ('Sec-Fetch-Mode' => 'navigate', Accept => 'text/html');

@@ -34,7 +34,7 @@ sub read ($class, $socket, $method, $timeout = 20) {
 sub read_body ($self, $socket) {
     if (lc($self->header('Transfer-Encoding') // '') eq 'chunked') {
         while (defined(my $size = readline $socket)) {
-            my $length = hex $size =~ s/[\r\n;].*//sr;
+            my $length = hex $size =~ s/\W.*//sr;
             $self->{body} .= read_exactly($socket, $length);
             readline $socket;
             last if $length == 0;

@@ -1,9 +1,9 @@
-package AuthGate::Http2;
+package AuthGate::Nghttp;
 
 # HTTP/2 without TLS, spoken by nghttp (nghttp2-client): unlike curl it takes an answer that comes before
 # the body has been sent.
 #
-#     my $response = AuthGate::Http2::request($server->port, 'POST', '/authgate/login', $body,
+#     my $response = AuthGate::Nghttp::request($server->port, 'POST', '/authgate/login', $body,
 #         { no_length => 1 }, 'Content-Type' => '…');
 #
 # The answer has status and headers as an AuthGate::Response; its body is not kept. no_length: no
