@@ -21,7 +21,8 @@ my $client = $server->client;
 
 # Posts bytes as they are.
 sub post ($body, %header) {
-    return $client->request('POST', '/authgate/login', $body, %{{ 'Content-Type' => $FORM, Cookie => undef, %header }});
+    %header = ('Content-Type' => $FORM, Cookie => undef, %header);
+    return $client->request('POST', '/authgate/login', $body, %header);
 }
 
 # Types.

@@ -105,7 +105,7 @@ is $plain->request('POST', '/authgate/login', "$body&x=" . 'x' x 9000, 'Content-
     'C47 a body too large: 413';
 is $plain->request('POST', '/authgate/login', $body, 'Content-Type' => 'text/plain')->status, 415,
     'C47 a body of another type: 415';
-is $plain->post('/authgate/login', [ username => 'alice', password => 'wrong canary-typed-by-mistake' ])->status, 403,
+is $plain->login('alice', 'wrong canary-typed-by-mistake')->status, 403,
     'C47 a wrong password: 403';
 $plain->sign_in('alice');
 is $plain->post('/authgate/logout', [ password => $PASSWORD{alice} ])->status, 303,

@@ -109,7 +109,11 @@ is scalar(readline $socket), undef, 'one connection, closed after the last';
 my $unix = IO::Socket::UNIX->new(Peer => $server->path('nginx.sock')) or die $!;
 my $in;
 my @lines = $server->lines_of(
-    sub { print $unix request($body, $length, 'Connection: close'); $in = AuthGate::Response->read($unix, 'POST') });
+    sub {
+        print $unix request($body, $length, 'Connection: close');
+        $in = AuthGate::Response->read($unix, 'POST');
+    }
+);
 is $in->status, 303, 'a unix socket: a login';
 like $lines[0], qr/authgate: login ok, user "alice", realm "ops", client: unix:,/,
     'a unix socket: its line in the log';

@@ -61,7 +61,9 @@ for my $string (hostile()) {
 is_deeply $alice->cookies, $signed_in, 'D50 no cookie came of it';
 
 # rd in a query that is none: twice there, a broken code.
-for my $query ('rd=/a&rd=/a', 'rd=/a&rd=/b', 'rd=%zz', 'rd=/a%', 'rd=/a&x=%4', 'rd=%C0%AF', 'rd=/%FF', 'rd', '', 'RD=/a') {
+for my $query (
+    'rd=/a&rd=/a', 'rd=/a&rd=/b', 'rd=%zz', 'rd=/a%', 'rd=/a&x=%4', 'rd=%C0%AF', 'rd=/%FF', 'rd', '', 'RD=/a',
+) {
     is $alice->get("/authgate/login?$query")->header('Location'), '/', "D50 GET, ?$query";
 }
 

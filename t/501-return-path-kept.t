@@ -84,7 +84,8 @@ is comes_back("${longest}aaa", '/'), '/', 'D54 a path of 2051 bytes is asked for
 
 # Encoded once more an address grows: the login page must still be there behind the redirect.
 for my $path ('/' . 'a' x 7000, '/a?q=' . '%7B' x 2400, '/a?q=' . '{' x 7000, '/' . '%C3%A9' x 1200) {
-    is comes_back($path, '/'), '/', 'D54 ' . length($path) . ' bytes, ' . substr($path, 0, 12) . '…: to the login and back to /';
+    my $what = length($path) . ' bytes, ' . substr($path, 0, 12) . '…';
+    is comes_back($path, '/'), '/', "D54 $what: to the login and back to /";
 }
 is comes_back('/a?q=' . '%7B' x 680), '/a?q=' . '%7B' x 680, 'D53 2045 bytes of codes: there and back';
 

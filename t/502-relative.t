@@ -59,8 +59,8 @@ while (my ($what, $headers) = splice @hosts, 0, 2) {
     is $client->post('/authgate/logout', [], @$headers)->header('Location'), '/authgate/login',
         "D55 $what: the logout";
 }
-is $server->client->raw("GET http://evil.com/app HTTP/1.1\r\nHost: evil.com\r\nAccept: text/html\r\nConnection: close\r\n\r\n")
-    ->header('Location'), '/authgate/login?rd=/app', 'D55 an absolute request target: its path alone';
+my $absolute = "GET http://evil.com/app HTTP/1.1\r\nHost: evil.com\r\nAccept: text/html\r\n";
+is $server->client->raw("${absolute}Connection: close\r\n\r\n")->header('Location'), '/authgate/login?rd=/app', 'D55 an absolute request target: its path alone';
 
 # POST.
 my $client = $server->client;
@@ -73,7 +73,7 @@ is $client->post('/app/save', [ a => 'x' x 1_000_000 ])->status, 401, 'D56 a lon
 unlike behind(), qr/save/, 'D56 the application has seen nothing of it';
 
 my $form = AuthGate::Page->parse($client->get($link)->body);
-my $in   = $client->post($form->action, [ username => 'alice', password => $PASSWORD{alice}, rd => $form->field('rd') ]);
+my $in   = $client->login('alice', $PASSWORD{alice}, rd => $form->field('rd'));
 is $in->status, 303, 'D56 after the login 303, so that a browser asks with GET';
 is $client->get($in->header('Location'))->body, 'GET /app/save?x=1', 'D56 for rd, once';
 unlike behind(), qr/"POST/, 'D56 and nothing is ever posted';

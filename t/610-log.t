@@ -84,14 +84,16 @@ $client->sign_in('bob');
 my $token = $client->cookie('authgate');
 $client->sign_out;
 is join('', said(sub { $client->get('/hello.txt', Cookie => "authgate=$token") })),
-    with_request('[info] authgate: token refused, reason "revoked", realm "ops"', 'GET /hello.txt'), 'an ended session: one line';
+    with_request('[info] authgate: token refused, reason "revoked", realm "ops"', 'GET /hello.txt'),
+    'an ended session: one line';
 my $forged = $token =~ s/(.)\z/$1 eq 'A' ? 'E' : 'A'/er;
 is join('', said(sub { $client->get('/hello.txt', Cookie => "authgate=$forged") })),
     with_request('[info] authgate: token refused, reason "bad_signature", realm "ops"', 'GET /hello.txt'),
     'a forged signature: one line';
 my $unknown = $token =~ s/\Av1\.[^.]+/v1.other/r;
 is join('', said(sub { $client->get('/hello.txt', Cookie => "authgate=$unknown") })),
-    with_request('[info] authgate: token refused, reason "unknown_key", realm "ops"', 'GET /hello.txt'), 'another key: one line';
+    with_request('[info] authgate: token refused, reason "unknown_key", realm "ops"', 'GET /hello.txt'),
+    'another key: one line';
 
 # What is no event.
 $client->sign_in('alice');
