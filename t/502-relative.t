@@ -60,7 +60,8 @@ while (my ($what, $headers) = splice @hosts, 0, 2) {
         "D55 $what: the logout";
 }
 my $absolute = "GET http://evil.com/app HTTP/1.1\r\nHost: evil.com\r\nAccept: text/html\r\n";
-is $server->client->raw("${absolute}Connection: close\r\n\r\n")->header('Location'), '/authgate/login?rd=/app', 'D55 an absolute request target: its path alone';
+is $server->client->raw("${absolute}Connection: close\r\n\r\n")->header('Location'),
+    '/authgate/login?rd=/app', 'D55 an absolute request target: its path alone';
 
 # POST.
 my $client = $server->client;
