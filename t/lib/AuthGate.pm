@@ -50,6 +50,7 @@ our $ROOT   = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../..');
 our $TARGET = $ENV{CARGO_TARGET_DIR} ? Cwd::abs_path($ENV{CARGO_TARGET_DIR}) : "$ROOT/target";
 our $NGINX  = $ENV{TEST_NGINX_BINARY}  // 'nginx';
 our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_module.so";
+our $FAULTS = "$TARGET/nginx-faults/ngx_http_authgate_module.so";    # scripts/build --faults
 our $LOGS   = $ENV{AUTHGATE_TEST_LOGS} // "$TARGET/t-logs";
 our $TEST   = File::Basename::basename($0, '.t');
 
