@@ -50,8 +50,12 @@ sub is_answered ($self) {
     return !!$self->{response} || !!IO::Select->new($self->{socket})->can_read(0);
 }
 
+# The client closes then, as clients do: nginx waits for that a while where the request had a body.
 sub answer ($self) {
-    return $self->{response} //= AuthGate::Response->read($self->{socket}, 'POST', $self->{timeout});
+    return $self->{response} if $self->{response};
+    $self->{response} = AuthGate::Response->read($self->{socket}, 'POST', $self->{timeout});
+    $self->close;
+    return $self->{response};
 }
 
 sub close ($self) { close delete $self->{socket} }
