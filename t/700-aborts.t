@@ -3,7 +3,7 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Http2;
+use AuthGate::Streams;
 use AuthGate::Pending;
 use AuthGate::Process;
 use AuthGate::Server;
@@ -37,7 +37,7 @@ my $body_at  = index($bytes, "\r\n\r\n") + 4;
 
 # The first login of each kind opens what stays open.
 $client->sign_in('alice');
-AuthGate::Http2->connect($server->port('h2'))->close;
+AuthGate::Streams->connect($server->port('h2'))->close;
 settled();
 my $descriptors = descriptors($worker);
 
@@ -101,7 +101,7 @@ abort_many(
 nothing_is_left('E57 72 clients reset with a request pipelined behind');
 
 # HTTP/2: the streams of one connection are reset one by one, and the connection goes on.
-my $connection = AuthGate::Http2->connect($server->port('h2'));
+my $connection = AuthGate::Streams->connect($server->port('h2'));
 for my $round (1 .. 20) {
     my @streams = map { $connection->login('alice', $PASSWORD{alice}) } 1 .. 12;
     some_time_later() if $round % 4;
@@ -114,7 +114,7 @@ $connection->close;
 nothing_is_left('E57 240 resets of streams');
 
 # A reset before the form has come whole.
-$connection = AuthGate::Http2->connect($server->port('h2'));
+$connection = AuthGate::Streams->connect($server->port('h2'));
 for (1 .. 50) {
     my $stream = $connection->request(
         POST => '/authgate/login',
@@ -131,7 +131,7 @@ nothing_is_left('E57 50 resets in the middle of the form');
 
 # The whole connection goes, with all its streams.
 for my $round (1 .. 20) {
-    my $connection = AuthGate::Http2->connect($server->port('h2'));
+    my $connection = AuthGate::Streams->connect($server->port('h2'));
     $connection->login('alice', $PASSWORD{alice}) for 1 .. 12;
     some_time_later() if $round % 4;
     $round % 2 ? $connection->abort : $connection->close;

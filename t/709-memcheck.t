@@ -3,7 +3,7 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Http2;
+use AuthGate::Streams;
 use AuthGate::Pending;
 use AuthGate::Process;
 use AuthGate::Server;
@@ -72,7 +72,7 @@ for my $way (sort keys %way) {
     nothing_is_left("10 $way in the middle of the form");
 }
 
-my $connection = AuthGate::Http2->connect($server->port('h2'));
+my $connection = AuthGate::Streams->connect($server->port('h2'));
 for my $round (1 .. 6) {
     my @streams = map { $connection->login('alice', $PASSWORD{alice}) } 1 .. 8;
     Time::HiRes::sleep(rand 0.2) if $round > 1;
@@ -84,7 +84,7 @@ $connection->close;
 nothing_is_left('48 streams reset');
 
 for my $round (1 .. 6) {
-    my $connection = AuthGate::Http2->connect($server->port('h2'));
+    my $connection = AuthGate::Streams->connect($server->port('h2'));
     $connection->login('alice', $PASSWORD{alice}) for 1 .. 8;
     Time::HiRes::sleep(rand 0.2) if $round > 1;
     $connection->abort;

@@ -1,8 +1,8 @@
-package AuthGate::Http2;
+package AuthGate::Streams;
 
 # As much of HTTP/2 (RFC 9113) in the clear as it takes to send requests and to reset them:
 #
-#     my $connection = AuthGate::Http2->connect($server->port);
+#     my $connection = AuthGate::Streams->connect($server->port);
 #     my $stream = $connection->request(POST => '/authgate/login', [name => 'value', …], $body);
 #     $connection->reset($stream);
 #     $connection->status($stream);          # waits for the answer's status
