@@ -39,8 +39,8 @@ sub only_slow_is_left ($slow) {
 }
 
 my %way = (
-    'closed'                     => sub ($pending) { $pending->close },
-    'reset'                      => sub ($pending) { $pending->reset },
+    'closed' => sub ($pending) { $pending->close },
+    'reset' => sub ($pending) { $pending->reset },
     'said that it sends no more' => sub ($pending) { shutdown $pending->{socket}, 1 },
 );
 

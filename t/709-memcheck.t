@@ -30,7 +30,7 @@ EOF_HTTP
 # nginx's pools give what is larger than a page to malloc, and all of it back at the end of a request:
 # a request that is used after its end is seen.
 my $report = $server->path('logs/valgrind');
-my $nginx  = $AuthGate::NGINX;
+my $nginx = $AuthGate::NGINX;
 {
     my $wrapper = AuthGate::write_file($server->path('valgrind'), <<"EOF_WRAPPER");
 #!/bin/sh
@@ -42,8 +42,8 @@ EOF_WRAPPER
 }
 
 my $client = $server->client(timeout => 60);
-my $bytes  = AuthGate::Pending::login_bytes($client, 'alice', $PASSWORD{alice});
-my $body   = index($bytes, "\r\n\r\n") + 4;
+my $bytes = AuthGate::Pending::login_bytes($client, 'alice', $PASSWORD{alice});
+my $body = index($bytes, "\r\n\r\n") + 4;
 
 sub nothing_is_left ($case) {
     ok eval {
@@ -58,7 +58,7 @@ is $client->login('alice', 'canary-wrong')->status, 403, 'a wrong password';
 # A check takes some 50 ms here.
 my %way = (
     closed => sub ($pending) { $pending->close },
-    reset  => sub ($pending) { $pending->reset },
+    reset => sub ($pending) { $pending->reset },
 );
 for my $way (sort keys %way) {
     for my $round (1 .. 6) {

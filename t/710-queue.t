@@ -36,14 +36,17 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
 EOF_HTTP
 
 # A check of slow's password takes a quarter of a second or more, one of alice's a millisecond.
-AuthGate::write_file($server->path('users'), join '',
+AuthGate::write_file(
+    $server->path('users'),
+    join '',
     'slow:' . bcrypt('canary-slow', 12) . "\n",
     'mid:' . bcrypt('canary-mid', 9) . "\n",
-    'alice:' . bcrypt($PASSWORD{alice}, 4) . "\n");
+    'alice:' . bcrypt($PASSWORD{alice}, 4) . "\n"
+);
 $server->run;
 
 my $client = $server->client;
-my $other  = $server->client(from => '127.0.0.2');
+my $other = $server->client(from => '127.0.0.2');
 
 # A round trip on another connection: the worker has taken what came before.
 sub taken () { is $server->client->get('/open')->status, 200, 'other requests are answered' }
@@ -51,7 +54,8 @@ sub taken () { is $server->client->get('/open')->status, 200, 'other requests ar
 sub slow_and_waiting ($waiting, $path = '/authgate/login') {
     my @pending = (AuthGate::Pending->login($client, 'slow', 'canary-slow', path => $path));
     taken();
-    push @pending, map { AuthGate::Pending->login($client, 'alice', $PASSWORD{alice}, path => $path) } 1 .. $waiting;
+    push @pending,
+        map { AuthGate::Pending->login($client, 'alice', $PASSWORD{alice}, path => $path) } 1 .. $waiting;
     taken();
     return @pending;
 }
@@ -59,7 +63,7 @@ sub slow_and_waiting ($waiting, $path = '/authgate/login') {
 # E60
 {
     my @pending = slow_and_waiting(4);
-    my $busy    = AuthGate::Pending->login($client, 'alice', $PASSWORD{alice})->answer;
+    my $busy = AuthGate::Pending->login($client, 'alice', $PASSWORD{alice})->answer;
     ok !$pending[0]->is_answered, 'E60 a full queue answers at once, while the first check runs';
     is $busy->status, 503, 'E60 a full queue answers 503';
     like $busy->header('Retry-After') // '', qr/\A[1-9]\d*\z/, 'E60 503 with Retry-After';
@@ -68,13 +72,14 @@ sub slow_and_waiting ($waiting, $path = '/authgate/login') {
     like $busy->body, qr/<form\b/, 'E60 503 shows the form again';
     is $busy->header('Set-Cookie'), undef, 'E60 503 sets no cookie';
     is_deeply [map { $_->answer->status } @pending], [(303) x 5], 'E60 those who wait are answered';
-    like $server->error_log, qr/\[error\].*authgate: login failed, user "alice", reason "busy", realm "ops", client: 127\.0\.0\.1/,
+    like $server->error_log,
+        qr/\[error\].*authgate: login failed, user "alice", reason "busy", realm "ops", client: 127\.0\.0\.1/,
         'E60 the log says busy';
     is $client->login('alice', $PASSWORD{alice})->status, 303, 'E60 then there is room again';
 }
 {
     my @pending = slow_and_waiting(4);
-    my $busy    = AuthGate::Pending->login($client, 'alice', $PASSWORD{alice},
+    my $busy = AuthGate::Pending->login($client, 'alice', $PASSWORD{alice},
         headers => { Accept => 'application/json' })->answer;
     ok !$pending[0]->is_answered, 'E60 JSON: at once';
     is $busy->status, 503, 'E60 JSON: 503';
@@ -85,7 +90,7 @@ sub slow_and_waiting ($waiting, $path = '/authgate/login') {
 }
 {
     my @pending = slow_and_waiting(0, '/none/login');
-    my $busy    = AuthGate::Pending->login($client, 'alice', $PASSWORD{alice}, path => '/none/login')->answer;
+    my $busy = AuthGate::Pending->login($client, 'alice', $PASSWORD{alice}, path => '/none/login')->answer;
     ok !$pending[0]->is_answered, 'E60 waiting=0: at once';
     is $busy->status, 503, 'E60 waiting=0: nobody waits';
     is $pending[0]->answer->status, 303, 'E60 waiting=0: the one that runs is answered';
@@ -97,14 +102,16 @@ sub slow_and_waiting ($waiting, $path = '/authgate/login') {
     my @busy = map { AuthGate::Pending->login($client, 'alice', 'canary-wrong') } 1 .. 12;
     is_deeply [map { $_->answer->status } @busy], [(503) x 12], 'E60 12 wrong passwords find a full queue';
     is_deeply [map { $_->answer->status } @pending], [(303) x 5], 'E60 those who wait are answered';
-    is $client->login('alice', $PASSWORD{alice})->status, 303, 'E60 what was not checked does not count as failed';
+    is $client->login('alice', $PASSWORD{alice})->status, 303,
+        'E60 what was not checked does not count as failed';
 }
 
 # E62: how many of the flood are served before the other.
 {
-    my @flood = map { AuthGate::Pending->login($client, 'mid', 'canary-mid', path => '/crowd/login') } 1 .. 40;
+    my @flood =
+        map { AuthGate::Pending->login($client, 'mid', 'canary-mid', path => '/crowd/login') } 1 .. 40;
     taken();
-    my $one    = AuthGate::Pending->login($other, 'alice', $PASSWORD{alice}, path => '/crowd/login');
+    my $one = AuthGate::Pending->login($other, 'alice', $PASSWORD{alice}, path => '/crowd/login');
     my $before = grep { $_->is_answered } @flood;
     is $one->answer->status, 303, 'E62 another network signs in during a flood';
     my $after = grep { $_->is_answered } @flood;
@@ -116,12 +123,13 @@ sub slow_and_waiting ($waiting, $path = '/authgate/login') {
 # A full queue makes room: the newest of the flood goes, not the other.
 {
     my @pending = slow_and_waiting(4);
-    my $one     = AuthGate::Pending->login($other, 'alice', $PASSWORD{alice});
+    my $one = AuthGate::Pending->login($other, 'alice', $PASSWORD{alice});
     taken();
     is $pending[4]->answer->status, 503, 'E62 in a full queue the newest of the flood makes room';
     ok !$pending[0]->is_answered, 'E62 at once';
     is $one->answer->status, 303, 'E62 another network gets into a full queue';
-    is_deeply [map { $_->answer->status } @pending[0 .. 3]], [(303) x 4], 'E62 the others keep their places';
+    is_deeply [map { $_->answer->status } @pending[0 .. 3]], [(303) x 4],
+        'E62 the others keep their places';
 }
 
 # Twin: the flood's own next does not get in.

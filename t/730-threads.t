@@ -84,23 +84,28 @@ sub latencies ($socket, $while) {
 
 sub p99 (@sorted) { return 1000 * $sorted[int $#sorted * 0.99] }
 
-for my $case (['pool=own running=2 waiting=64', 'thread_pool own threads=2;'], ['running=2 waiting=64', '']) {
+for my $case (['pool=own running=2 waiting=64', 'thread_pool own threads=2;'], ['running=2 waiting=64', ''])
+{
     my ($checks, $main) = @$case;
-    my $name   = $main ? 'own pool' : 'default pool';
+    my $name = $main ? 'own pool' : 'default pool';
     my $server = prepare($checks, main => $main);
     $server->run;
     my $socket = $server->client->connect;
     latencies($socket, sub ($count) { $count < 50 });
-    my $calm    = p99(latencies($socket, sub ($count) { $count < 300 }));
-    my @pending = map { AuthGate::Pending->login($server->client(from => "127.0.1.$_"), 'heavy', 'canary-heavy') } 1 .. 64;
-    my $until   = Time::HiRes::time() + 2.5;
-    my @busy    = latencies($socket, sub ($count) { $count < 300 || Time::HiRes::time() < $until });
+    my $calm = p99(latencies($socket, sub ($count) { $count < 300 }));
+    my @pending =
+        map { AuthGate::Pending->login($server->client(from => "127.0.1.$_"), 'heavy', 'canary-heavy') }
+        1 .. 64;
+    my $until = Time::HiRes::time() + 2.5;
+    my @busy = latencies($socket, sub ($count) { $count < 300 || Time::HiRes::time() < $until });
     my $waiting = grep { !$_->is_answered } @pending;
-    diag sprintf '%s: p99 %.1f ms calm, %.1f ms with checks, %d requests', $name, $calm, p99(@busy), scalar @busy;
+    diag sprintf '%s: p99 %.1f ms calm, %.1f ms with checks, %d requests', $name, $calm, p99(@busy),
+        scalar @busy;
     cmp_ok p99(@busy), '<', 100, "E61 $name: 64 checks of bcrypt cost 12 leave other requests alone";
     cmp_ok $waiting, '>', 20, "E61 $name: they ran and waited all the time";
     is $pending[0]->answer->status, 303, "E61 $name: and are answered";
-    is scalar(grep { $_->is_answered && $_->answer->status == 503 } @pending), 0, "E61 $name: none was turned away";
+    is scalar(grep { $_->is_answered && $_->answer->status == 503 } @pending), 0,
+        "E61 $name: none was turned away";
     $_->reset for grep { !$_->{response} } @pending;
     $server->stop;
 }

@@ -43,7 +43,7 @@ sub prepare (%option) {
 sub logins ($server, $count) {
     my @logins = map {
         my $password = $_ % 3 ? 'canary-mid' : 'canary-wrong';
-        my $client   = $server->client(from => "127.0.1.$_");
+        my $client = $server->client(from => "127.0.1.$_");
         { pending => AuthGate::Pending->login($client, 'mid', $password), wanted => $_ % 3 ? 303 : 403 };
     } 1 .. $count;
     is $server->client->get('/open')->status, 200, 'other requests are answered meanwhile';
@@ -55,7 +55,9 @@ sub are_answered ($name, @logins) {
 }
 
 sub goes ($pid, $seconds, $name) {
-    ok eval { AuthGate::Server::wait_until { !is_alive($pid) } $seconds, 'process to go' }, $name;
+    ok eval {
+        AuthGate::Server::wait_until { !is_alive($pid) } $seconds, 'process to go';
+    }, $name;
 }
 
 sub no_trace ($server, $name) {
@@ -72,14 +74,15 @@ sub no_trace ($server, $name) {
         ok $server->reload, "E58 reload $round";
         my $under_way = grep { !$_->{pending}->is_answered } @logins;
         cmp_ok $under_way, '>', 4, "E58 reload $round comes while checks run and wait";
-        is $server->client->login('alice', $PASSWORD{alice})->status, 303, "E58 reload $round: the new worker takes logins";
+        is $server->client->login('alice', $PASSWORD{alice})->status, 303,
+            "E58 reload $round: the new worker takes logins";
         are_answered("E58 reload $round: all are answered", @logins);
         goes($old, 5, "E58 reload $round: then the old worker exits");
     }
 
     # A session that an old worker has made is good in the new one.
-    my ($old)   = $server->workers;
-    my $client  = $server->client;
+    my ($old) = $server->workers;
+    my $client = $server->client;
     my $pending = AuthGate::Pending->login($client, 'slow', 'canary-slow');
     is $server->client->get('/open')->status, 200, 'E58 a check runs';
     ok $server->reload, 'E58 reload during one check';
@@ -108,7 +111,7 @@ sub no_trace ($server, $name) {
     my $server = prepare(workers => 2);
     $server->run;
     my @workers = $server->workers;
-    my @logins  = logins($server, 16);
+    my @logins = logins($server, 16);
     kill QUIT => $server->pid;
     are_answered('E59 QUIT: all are answered', @logins);
     goes($_, 5, 'E59 QUIT: the worker exits') for @workers;
@@ -136,22 +139,26 @@ sub no_trace ($server, $name) {
     my @logins = logins($server, 16);
     kill TERM => $worker;
     goes($worker, 5, 'E59 TERM to a worker: it exits');
-    ok eval { AuthGate::Server::wait_until { $server->workers } 5, 'a new worker' }, 'E59 TERM to a worker: another starts';
-    is $server->client->login('alice', $PASSWORD{alice})->status, 303, 'E59 TERM to a worker: the other takes logins';
+    ok eval {
+        AuthGate::Server::wait_until { $server->workers } 5, 'a new worker';
+    }, 'E59 TERM to a worker: another starts';
+    is $server->client->login('alice', $PASSWORD{alice})->status, 303,
+        'E59 TERM to a worker: the other takes logins';
     no_trace($server, 'E59 TERM to a worker: nothing crashed');
 }
 
 # worker_shutdown_timeout closes the connections under the checks.
 for my $signal (qw(HUP QUIT)) {
     my $server = prepare();
-    my $conf   = AuthGate::read_file($server->path('nginx.conf'));
+    my $conf = AuthGate::read_file($server->path('nginx.conf'));
     AuthGate::write_file($server->path('nginx.conf'), $conf =~ s/worker_shutdown_timeout \K\w+/100ms/r);
     $server->run;
     my ($worker) = $server->workers;
     my @pending = map { AuthGate::Pending->login($server->client, 'slow', 'canary-slow') } 1 .. 8;
     is $server->client->get('/open')->status, 200, '8 checks run and wait';
     kill $signal => $server->pid;
-    goes($worker, 8, "E59 worker_shutdown_timeout, $signal: the worker exits when the running checks have ended");
+    goes($worker, 8,
+        "E59 worker_shutdown_timeout, $signal: the worker exits when the running checks have ended");
     my @unanswered = grep { $_->answer->status == 0 } @pending;
     cmp_ok scalar @unanswered, '>=', 6, "E59 worker_shutdown_timeout, $signal: who waited is cut off";
     no_trace($server, "E59 worker_shutdown_timeout, $signal: no socket was left open");
@@ -162,13 +169,16 @@ for my $signal (qw(HUP QUIT)) {
 {
     my $server = prepare();
     my $pid_of = sub ($file) { AuthGate::read_file($server->path($file)) =~ s/\s+//gr };
-    is system(join ' ', map({ quotemeta } $server->command), '2>/dev/null'), 0, 'E59 upgrade: nginx is in the background';
+    is system(join ' ', map({ quotemeta } $server->command), '2>/dev/null'), 0,
+        'E59 upgrade: nginx is in the background';
     my $old = AuthGate::Server::wait_until { $pid_of->('nginx.pid') } 10, 'nginx to start';
     my @background = ($old);
     eval {
         my @logins = logins($server, 16);
         kill USR2 => $old;
-        my $new = AuthGate::Server::wait_until { -s $server->path('nginx.pid.oldbin') && $pid_of->('nginx.pid') } 10, 'the new master';
+        my $new =
+            AuthGate::Server::wait_until { -s $server->path('nginx.pid.oldbin') && $pid_of->('nginx.pid') }
+        10, 'the new master';
         isnt $new, $old, 'E59 upgrade: USR2 starts a new master';
         push @background, $new;
         $server->{pid} = $new;
@@ -182,7 +192,8 @@ for my $signal (qw(HUP QUIT)) {
         goes($worker, 5, 'E59 upgrade: WINCH: the old worker exits');
         kill QUIT => $old;
         goes($old, 5, 'E59 upgrade: QUIT: the old master exits');
-        is $server->client->login('alice', $PASSWORD{alice})->status, 303, 'E59 upgrade: the new binary takes logins';
+        is $server->client->login('alice', $PASSWORD{alice})->status, 303,
+            'E59 upgrade: the new binary takes logins';
         my @last = logins($server, 8);
         kill QUIT => $new;
         are_answered('E59 upgrade: the new binary answers all before it exits', @last);

@@ -66,9 +66,11 @@ goes_on('check with JSON');
 
 # One among others: the slot is free again.
 {
-    my @users   = ('panic-in-check', 'alice') x 3;
-    my @pending = map { AuthGate::Pending->login($server->client, $_, $PASSWORD{$_} // 'canary-wrong') } @users;
-    is_deeply [map { $_->answer->status } @pending], [(500, 303) x 3], 'E67 checks in between: only theirs fail';
+    my @users = ('panic-in-check', 'alice') x 3;
+    my @pending =
+        map { AuthGate::Pending->login($server->client, $_, $PASSWORD{$_} // 'canary-wrong') } @users;
+    is_deeply [map { $_->answer->status } @pending], [(500, 303) x 3],
+        'E67 checks in between: only theirs fail';
     goes_on('checks in between', 3);
 }
 
@@ -87,6 +89,7 @@ for my $place (qw(access precontent)) {
     goes_on("$place, a login");
     is_500("$place, a logout", $client->post('/authgate/logout', [], @fault));
     goes_on("$place, a logout");
+
     for my $path (qw(/hello.txt /any)) {
         my $response = $server->client->get($path, @fault);
         unlike $response->raw, qr/hello from behind/, "E67 $place, $path, nobody: nothing gets out";
@@ -101,7 +104,7 @@ for my $place (qw(submit resume)) {
     is_500($place, AuthGate::Pending->login($server->client, @login)->answer);
     goes_on($place);
 
-    my $bytes   = AuthGate::Pending::login_bytes($server->client, @login);
+    my $bytes = AuthGate::Pending::login_bytes($server->client, @login);
     my $pending = AuthGate::Pending->send($server->client, substr $bytes, 0, -1);
     is $server->client->get('/open')->status, 200, "E67 $place: a form on its way";
     $pending->more(substr $bytes, -1);
@@ -111,13 +114,15 @@ for my $place (qw(submit resume)) {
 
 # A client that goes away in the middle of a check that panics.
 {
-    my @pending = map { AuthGate::Pending->login($server->client, 'panic-in-check', 'canary-wrong') } 1 .. 4;
+    my @pending =
+        map { AuthGate::Pending->login($server->client, 'panic-in-check', 'canary-wrong') } 1 .. 4;
     $_->reset for @pending;
     is $server->client->login('bob', $PASSWORD{bob})->status, 303, 'E67 clients gone: a login goes on';
     is_deeply [$server->workers], [$worker], 'E67 clients gone: the worker lives';
 }
 
-unlike AuthGate::read_file($server->path('logs/output.log')), qr/panicked|on request/, 'E67 nothing is printed';
+unlike AuthGate::read_file($server->path('logs/output.log')), qr/panicked|on request/,
+    'E67 nothing is printed';
 $server->expect_alert(qr/\[alert\] .*authgate: panic (?:at \S+:\d+|in a password check)/);
 
 done_testing;

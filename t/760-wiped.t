@@ -37,18 +37,25 @@ sub pbkdf2 ($password) {
 }
 
 my $number = 0;
-sub canary () { return sprintf 'canary-%06d-%s', ++$number, join '', map { ('a' .. 'z')[rand 26] } 1 .. 12 }
+
+sub canary () {
+    return sprintf 'canary-%06d-%s', ++$number, join '', map { ('a' .. 'z')[rand 26] } 1 .. 12;
+}
 
 my @cases;
 for my $scheme (sort keys %hash) {
     for my $way ('at once', 'chunked', 'in pieces', 'in chunks and pieces', 'percent-encoded') {
         for my $right (1, 0) {
             my $canary = canary();
-            push @cases, {
-                user   => "user$number", hash => $hash{$scheme}->($right ? $canary : 'canary-other'),
-                canary => $canary, way => $way, status => $right ? 303 : 403,
-                name   => ($right ? 'a right' : 'a wrong') . " password, $scheme, $way",
-            };
+            push @cases,
+                {
+                user => "user$number",
+                hash => $hash{$scheme}->($right ? $canary : 'canary-other'),
+                canary => $canary,
+                way => $way,
+                status => $right ? 303 : 403,
+                name => ($right ? 'a right' : 'a wrong') . " password, $scheme, $way",
+                };
         }
     }
 }
@@ -90,11 +97,12 @@ sub pieces_of ($case) {
     $head =~ s/Content-Length: \K\d+/length $body/e;
     my $chunked = $head =~ s/Content-Length: \d+/Transfer-Encoding: chunked/r;
     return (
-        'at once'              => [$head . $body],
-        'percent-encoded'      => [$head . $body],
-        'chunked'              => [$chunked . join '', chunks($body, 7), "0\r\n\r\n"],
-        'in pieces'            => [$head, unpack '(a5)*', $body],
-        'in chunks and pieces' => [$chunked . (chunks($body, 9))[0], (chunks($body, 9))[1 .. 100 / 9 - 1], "0\r\n\r\n"],
+        'at once' => [$head . $body],
+        'percent-encoded' => [$head . $body],
+        'chunked' => [$chunked . join '', chunks($body, 7), "0\r\n\r\n"],
+        'in pieces' => [$head, unpack '(a5)*', $body],
+        'in chunks and pieces' =>
+            [$chunked . (chunks($body, 9))[0], (chunks($body, 9))[1 .. 100 / 9 - 1], "0\r\n\r\n"],
     );
 }
 
@@ -111,7 +119,8 @@ sub send_pieces ($client, @pieces) {
 for my $case (@cases) {
     my %pieces = pieces_of($case);
     my @pieces = grep { defined } @{ $pieces{ $case->{way} } };
-    is send_pieces(fresh_client(), @pieces)->answer->status, $case->{status}, "$case->{name}: $case->{status}";
+    is send_pieces(fresh_client(), @pieces)->answer->status, $case->{status},
+        "$case->{name}: $case->{status}";
     is_wiped($case->{name}, $case->{canary});
     is_wiped("$case->{name}, as it came", encoded($case->{canary})) if $case->{way} eq 'percent-encoded';
 }
@@ -128,34 +137,41 @@ for my $case (@cases) {
 
 # What is not checked.
 my %unchecked = (
-    'an unknown user'    => ['nobody', sub { canary() }, 403],
-    'over 1,024 bytes'   => ['nobody', sub { canary() . 'x' x 1100 }, 403],
-    'over 8 KiB'         => ['nobody', sub { canary() . 'x' x 9000 . canary() }, 413, 'chunked'],
-    'a malformed form'   => ['nobody', sub { canary() }, 400, 'malformed'],
+    'an unknown user' => ['nobody', sub { canary() }, 403],
+    'over 1,024 bytes' => ['nobody', sub { canary() . 'x' x 1100 }, 403],
+    'over 8 KiB' => ['nobody', sub { canary() . 'x' x 9000 . canary() }, 413, 'chunked'],
+    'a malformed form' => ['nobody', sub { canary() }, 400, 'malformed'],
 );
 for my $name (sort keys %unchecked) {
     my ($user, $password, $status, $how) = @{ $unchecked{$name} };
     $password = $password->();
-    my $canary  = $password =~ /^(canary-\d+-[a-z]{12})/ ? $1 : die;
-    my %headers = ($how // '') eq 'chunked' ? ('Content-Length' => undef, 'Transfer-Encoding' => 'chunked') : ();
-    my $bytes   = AuthGate::Pending::login_bytes($server->client, $user, $password, headers => \%headers);
+    my $canary = $password =~ /^(canary-\d+-[a-z]{12})/ ? $1 : die;
+    my %headers =
+        ($how // '') eq 'chunked' ? ('Content-Length' => undef, 'Transfer-Encoding' => 'chunked') : ();
+    my $bytes = AuthGate::Pending::login_bytes($server->client, $user, $password, headers => \%headers);
     my ($head, $body) = split /(?<=\r\n\r\n)/, $bytes, 2;
-    if (%headers)                      { $body = join '', chunks($body, 4000), "0\r\n\r\n" }
-    if (($how // '') eq 'malformed')   { $body =~ s/rd=.*/rd=%zz/; $head =~ s/Content-Length: \K\d+/length $body/e }
-    is send_pieces(fresh_client(), $head, unpack '(a2000)*', $body)->answer->status, $status, "$name: $status";
+    if (%headers) { $body = join '', chunks($body, 4000), "0\r\n\r\n" }
+    if (($how // '') eq 'malformed') {
+        $body =~ s/rd=.*/rd=%zz/;
+        $head =~ s/Content-Length: \K\d+/length $body/e;
+    }
+    is send_pieces(fresh_client(), $head, unpack '(a2000)*', $body)->answer->status, $status,
+        "$name: $status";
     is_wiped($name, $canary);
 }
 
 # A client that goes away in the middle of the form, or while its password is checked.
 for my $way ('in the middle of the form', 'during the check') {
     my $canary = canary();
-    my $bytes  = AuthGate::Pending::login_bytes($server->client, 'nobody', $canary);
+    my $bytes = AuthGate::Pending::login_bytes($server->client, 'nobody', $canary);
     $bytes = substr $bytes, 0, -3 if $way eq 'in the middle of the form';
     my $pending = AuthGate::Pending->send(fresh_client(), $bytes);
     is $server->client->get('/open')->status, 200, 'a request in between';
     $pending->reset;
-    AuthGate::Server::wait_until { $server->access_log =~ /"POST [^"]*" (?:499|400|403) 0?.*\n.*\z/ } 10, 'nginx to notice';
-    AuthGate::Server::wait_until { !find_in_memory($worker, $canary) } 5, 'the password to go' if $way eq 'during the check';
+    AuthGate::Server::wait_until { $server->access_log =~ /"POST [^"]*" (?:499|400|403) 0?.*\n.*\z/ } 10,
+        'nginx to notice';
+    AuthGate::Server::wait_until { !find_in_memory($worker, $canary) } 5, 'the password to go'
+        if $way eq 'during the check';
     is_wiped("a client gone $way", $canary);
 }
 

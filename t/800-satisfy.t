@@ -91,12 +91,12 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
 EOF_HTTP
 
 AuthGate::write_file($server->path('html/refused.html'), "refused here\n");
-AuthGate::write_file($server->path('htpasswd'),          $AuthGate::USERS =~ s/:groups=.*//gr);
+AuthGate::write_file($server->path('htpasswd'), $AuthGate::USERS =~ s/:groups=.*//gr);
 $server->run;
 
 my $browser = $server->client;
 my $machine = $server->client(headers => []);
-my $alice   = $server->client;
+my $alice = $server->client;
 $alice->sign_in('alice');
 my @basic = (Authorization => 'Basic Ym9iOmNhbmFyeS1wYXNzd29yZC1vZi1ib2I=');    # bob
 
@@ -108,7 +108,8 @@ sub is_content ($response, $name) {
 
 sub is_login ($response, $path, $name) {
     is $response->status, 302, "$name: 302";
-    is $response->header('Location'), '/authgate/login?rd=' . $path =~ s{/}{%2F}gr, "$name: to the login page"
+    is $response->header('Location'), '/authgate/login?rd=' . $path =~ s{/}{%2F}gr,
+        "$name: to the login page"
         if $response->header('Location') !~ m{rd=/};
     unlike $response->raw, qr/hello from behind/, "$name: no content";
 }
@@ -149,8 +150,10 @@ is_content($alice->get('/any-basic'), 'H87 satisfy any, auth_basic, alice');
 is_login($browser->get('/any-basic'), '/any-basic', 'H87 satisfy any, auth_basic, nobody, browser');
 my $response = $machine->get('/any-basic');
 is_refused($response, 401, 'H87 satisfy any, auth_basic, nobody, machine');
-is scalar(grep { /^Bearer realm="ops"/ } $response->headers('WWW-Authenticate')), 1, 'H87 the gate challenges';
-is_refused($machine->get('/any-basic', Authorization => 'Basic Ym9iOng='), 401, 'H87 satisfy any, auth_basic, wrong password');
+is scalar(grep { /^Bearer realm="ops"/ } $response->headers('WWW-Authenticate')), 1,
+    'H87 the gate challenges';
+is_refused($machine->get('/any-basic', Authorization => 'Basic Ym9iOng='),
+    401, 'H87 satisfy any, auth_basic, wrong password');
 is_refused($machine->get('/all-basic', @basic), 401, 'H87 satisfy all, auth_basic alone');
 is_refused($alice->get('/all-basic'), 401, 'H87 satisfy all, the gate alone');
 is_content($alice->get('/all-basic', @basic), 'H87 satisfy all, both');
@@ -161,20 +164,27 @@ for my $client ($browser, $machine, $alice) {
 }
 for my $status (401, 403) {
     is_content($alice->get("/any-request-$status"), "H87 satisfy any, auth_request says $status, alice");
-    is_login($browser->get("/any-request-$status"), "/any-request-$status", "H87 satisfy any, auth_request says $status, browser");
-    is_refused($machine->get("/any-request-$status"), 401, "H87 satisfy any, auth_request says $status, machine");
-    is_refused($alice->get("/all-request-$status"), $status, "H87 satisfy all, auth_request says $status, alice");
-    is_refused($machine->get("/all-request-$status"), $status, "H87 satisfy all, auth_request says $status, machine");
+    is_login($browser->get("/any-request-$status"),
+        "/any-request-$status", "H87 satisfy any, auth_request says $status, browser");
+    is_refused($machine->get("/any-request-$status"),
+        401, "H87 satisfy any, auth_request says $status, machine");
+    is_refused($alice->get("/all-request-$status"),
+        $status, "H87 satisfy all, auth_request says $status, alice");
+    is_refused($machine->get("/all-request-$status"),
+        $status, "H87 satisfy all, auth_request says $status, machine");
 }
 is_content($alice->get('/all-request-204'), 'H87 satisfy all, auth_request allows, alice');
-is_login($browser->get('/all-request-204'), '/all-request-204', 'H87 satisfy all, auth_request allows, browser');
+is_login($browser->get('/all-request-204'),
+    '/all-request-204', 'H87 satisfy all, auth_request allows, browser');
 
 # The variables where the gate did not speak, and the cookie that did not pass it.
-is $alice->get('/variables')->header('X-User'), 'alice', 'H87 let in before the gate: $authgate_user is computed';
+is $alice->get('/variables')->header('X-User'), 'alice',
+    'H87 let in before the gate: $authgate_user is computed';
 is $alice->get('/variables')->header('X-Status'), 'ok', 'H87 let in before the gate: $authgate_status';
 is $browser->get('/variables')->header('X-Status'), 'missing', 'H87 let in before the gate: nobody';
 is $browser->get('/variables')->header('X-User') // '', '', 'H87 let in before the gate: no user';
-is $machine->get('/variables', @basic)->header('X-Remote-User') // '', '', 'H87 $remote_user is never unverified';
+is $machine->get('/variables', @basic)->header('X-Remote-User') // '', '',
+    'H87 $remote_user is never unverified';
 is $alice->get('/upstream', Cookie => $alice->cookie_header . '; theme=dark')->body, "cookie: theme=dark\n",
     'H87 let in before the gate: its cookie does not go upstream';
 
@@ -193,8 +203,10 @@ is $server->client(port => $server->port('denied'))->login('alice', $PASSWORD{al
 my $bob = $server->client(port => $server->port('denied_any'));
 $bob->sign_in('bob');
 is_content($bob->get('/hello.txt'), 'H87 satisfy any, denied address: bob signs in');
-is_login($server->client(port => $server->port('denied_any'))->get('/hello.txt'), '/hello.txt', 'H87 satisfy any, denied server');
-is_content($server->client(port => $server->port('allowed_any'))->get('/hello.txt'), 'H87 satisfy any, allowed server');
+is_login($server->client(port => $server->port('denied_any'))->get('/hello.txt'),
+    '/hello.txt', 'H87 satisfy any, denied server');
+is_content($server->client(port => $server->port('allowed_any'))->get('/hello.txt'),
+    'H87 satisfy any, allowed server');
 is $server->client(port => $server->port('denied_any'))->get('/authgate/unknown')->status, 404,
     'H87 satisfy any: an unknown page is 404';
 

@@ -113,7 +113,7 @@ $server->run;
 
 my $browser = $server->client;
 my $machine = $server->client(headers => []);
-my $alice   = $server->client;
+my $alice = $server->client;
 $alice->sign_in('alice');
 my $both = $server->client(cookies => { %{ $alice->cookies } }, path => '/dev/gate/');
 $both->sign_in('alice');
@@ -121,15 +121,19 @@ $both->sign_in('alice');
 my $hello = "hello from behind the gate\n";
 
 # Nobody gets in: what the gate says is about the address that was asked for.
-for my $path (qw(
+for my $path (
+    qw(
     /rewrite /try /try-named /try-backend /index/ /error /error-200 /error-named /accel
     /in-try /in-try-named /in-try-backend /in-error /in-accel
     /both-try /both-dev /both-named /both-backend /both-accel /in-off
-)) {
+    )
+    )
+{
     my $response = $browser->get("$path?x=1");
     is $response->status, 302, "H89 $path, browser: 302";
     like $response->header('Location') // '',
-        qr{\A/authgate/login\?rd=(?:/|%2F)\Q@{[ $path =~ s{\A/}{}r =~ s{/\z}{}r ]}\E}i, "H89 $path: back to what was asked for";
+        qr{\A/authgate/login\?rd=(?:/|%2F)\Q@{[ $path =~ s{\A/}{}r =~ s{/\z}{}r ]}\E}i,
+        "H89 $path: back to what was asked for";
     unlike $response->body, qr/hello from|backend/, "H89 $path, browser: no content";
     $response = $machine->get($path);
     is $response->status, 401, "H89 $path, machine: 401";
@@ -137,10 +141,13 @@ for my $path (qw(
 }
 
 # alice does, and her name survives.
-for my $path (qw(
+for my $path (
+    qw(
     /rewrite /try /try-named /index/ /error-200 /accel
     /in-try /in-try-named /in-error /in-accel /both-try /both-named /both-accel /in-off
-)) {
+    )
+    )
+{
     my $response = $alice->get($path);
     is $response->status, 200, "H89 $path, alice: 200";
     is $response->body, $hello, "H89 $path, alice: the content";
@@ -151,17 +158,21 @@ is $alice->get($_)->status, 404, "H89 $_, alice: its status stays" for qw(/error
 is $alice->get($_)->body, $hello, "H89 $_, alice: the content" for qw(/error /error-named);
 is $alice->get($_)->body, "backend: cookie \n", "H89 $_, alice: without the cookie"
     for qw(/try-backend /in-try-backend /both-backend);
-my %verdict = AuthGate::read_file($server->path('logs/verdict.log')) =~ m{^(/both-try 200) ("alice" "ok" "alice")$}m;
-is $verdict{'/both-try 200'}, '"alice" "ok" "alice"', 'H89 the access log has the verdict after two locations';
+my %verdict =
+    AuthGate::read_file($server->path('logs/verdict.log')) =~ m{^(/both-try 200) ("alice" "ok" "alice")$}m;
+is $verdict{'/both-try 200'}, '"alice" "ok" "alice"',
+    'H89 the access log has the verdict after two locations';
 
 # rewrite runs before the gate: the location that serves is the open one.
 is $browser->get('/in-rewrite')->body, $hello, 'H89 rewrite last leaves a location before its gate';
 
 # Another realm asks for itself.
 is $alice->get('/both-dev')->status, 302, 'H89 /both-dev, alice: 302';
-like $alice->get('/both-dev')->header('Location'), qr{\A/dev/gate/login\?rd=}, 'H89 /both-dev, alice: to the login of that realm';
+like $alice->get('/both-dev')->header('Location'), qr{\A/dev/gate/login\?rd=},
+    'H89 /both-dev, alice: to the login of that realm';
 is $both->get('/both-dev')->status, 200, 'H89 /both-dev, signed in to both: 200';
-is $both->get('/both-dev')->header('X-Realm'), 'dev', 'H89 /both-dev, signed in to both: the realm of the last location';
+is $both->get('/both-dev')->header('X-Realm'), 'dev',
+    'H89 /both-dev, signed in to both: the realm of the last location';
 
 # H90
 for my $path (qw(/page-gated /page-200 /page-itself /page-named)) {
@@ -173,7 +184,8 @@ for my $path (qw(/page-gated /page-200 /page-itself /page-named)) {
 }
 is $machine->get('/page-open')->status, 401, 'H90 an open page of 401: its status stays';
 is $machine->get('/page-open')->body, "refused here\n", 'H90 an open page of 401: its content';
-like $machine->get('/page-open')->header('WWW-Authenticate') // '', qr/\ABearer realm="ops"/, 'H90 an open page of 401: the challenge stays';
+like $machine->get('/page-open')->header('WWW-Authenticate') // '', qr/\ABearer realm="ops"/,
+    'H90 an open page of 401: the challenge stays';
 is $browser->get('/page-open')->status, 302, 'H90 an open page of 401 does not touch the 302';
 like $machine->get('/page-login')->body, qr/<form\b/, 'H90 the login page as page of 401 is a form';
 unlike $machine->get('/page-login')->body, qr/hello from/, 'H90 the login page as page of 401: no content';
@@ -189,9 +201,10 @@ my @cycles = $server->error_log =~ /rewrite or internal redirection cycle/g;
 is scalar @cycles, 0, 'H90 no loop';
 
 # What auth_basic answers there is what nginx's users know.
-my $basic     = $server->client(port => $server->port('basic'),     headers => []);
+my $basic = $server->client(port => $server->port('basic'), headers => []);
 my $recursive = $server->client(port => $server->port('recursive'), headers => []);
-is $machine->get($_)->status, $basic->get($_)->status, "H90 $_: the status that auth_basic gives" for qw(/error /error-200 /page-200);
+is $machine->get($_)->status, $basic->get($_)->status, "H90 $_: the status that auth_basic gives"
+    for qw(/error /error-200 /page-200);
 for my $path (qw(/hello.txt /nothing)) {
     is $recursive->get($path)->status, $basic->get("/recursive$path")->status,
         "H90 recursive_error_pages, $path: the status that auth_basic gives";

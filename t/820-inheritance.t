@@ -80,11 +80,11 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
 EOF_HTTP
 
 my $machine = $server->client(headers => []);
-my $alice   = $server->client;
+my $alice = $server->client;
 $alice->sign_in('alice');
 
 sub is_gated ($name, $method, $path, %option) {
-    my $client   = $server->client(headers => [], %option);
+    my $client = $server->client(headers => [], %option);
     my $response = $client->request($method, $path, $method eq 'POST' ? 'a=b' : undef);
     is $response->status, 401, "H91 $name: 401";
     unlike $response->raw, qr/hello from/, "H91 $name: no content";
@@ -108,6 +108,7 @@ is_gated('limit_except with allow, POST', 'POST', '/limit-allow');
 is $alice->get('/limit-except')->status, 200, 'H91 limit_except, GET, alice';
 is $alice->post('/limit-except', [])->status, 403, 'H91 limit_except with deny, POST, alice';
 is $alice->post('/limit-allow', [a => 'b'])->status, 200, 'H91 limit_except with allow, POST, alice';
+
 for my $path (qw(/plain /outer/inner/7 /outer/a.css /if /if?x=1 /if?y=1 /if-served?x=1 /limit-allow)) {
     is $alice->get($path)->status, 200, "H91 $path, alice";
     is $alice->get($path)->header('X-Realm'), 'ops', "H91 $path, the realm is inherited" if $path !~ /y=1/;

@@ -18,16 +18,16 @@ use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes ();
 
 sub login_bytes ($client, $user, $password, %more) {
-    my $body    = AuthGate::Client::form([username => $user, password => $password, rd => '/']);
+    my $body = AuthGate::Client::form([username => $user, password => $password, rd => '/']);
     my %headers = (
-        'Host'           => "$client->{address}:$client->{port}",
-        'Connection'     => 'close',
-        'Content-Type'   => 'application/x-www-form-urlencoded',
+        'Host' => "$client->{address}:$client->{port}",
+        'Connection' => 'close',
+        'Content-Type' => 'application/x-www-form-urlencoded',
         'Content-Length' => length $body,
         %{ $more{headers} // {} },
     );
     my @lines = map { defined $headers{$_} ? "$_: $headers{$_}\r\n" : () } sort keys %headers;
-    my $path  = $more{path} // "$client->{path}login";
+    my $path = $more{path} // "$client->{path}login";
     return join '', "POST $path HTTP/1.1\r\n", @lines, "\r\n", $body;
 }
 

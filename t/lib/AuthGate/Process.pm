@@ -5,12 +5,24 @@ package AuthGate::Process;
 use v5.36;
 
 use AuthGate;
+use AuthGate::Server;
 use Carp ();
 use Exporter 'import';
 
-our @EXPORT = qw(is_alive descriptors threads connections find_in_memory can_read_memory);
+our @EXPORT = qw(is_alive reload_whole descriptors threads connections find_in_memory can_read_memory);
 
 sub is_alive ($pid) { return -e "/proc/$pid" && AuthGate::read_file("/proc/$pid/stat") !~ /\) Z / }
+
+# Reloads a server and waits until its old workers, which take requests until they are told to go, have
+# gone. False when nginx refused.
+sub reload_whole ($server, @http) {
+    my @old = $server->workers;
+    $server->reload(@http) or return 0;
+    return AuthGate::Server::wait_until {
+        !grep { is_alive($_) } @old
+    }
+    20, 'the old workers to go';
+}
 
 # How many descriptors a process has open.
 sub descriptors ($pid) {
@@ -38,7 +50,7 @@ sub connections ($client, $path = '/status') {
     return { active => $active - 1, writing => $writing - 1 };
 }
 
-sub can_read_memory ($pid) { return -r "/proc/$pid/mem" && !!open my $memory, '<:raw', "/proc/$pid/mem" }
+sub can_read_memory ($pid) { return !!open my $memory, '<:raw', "/proc/$pid/mem" }
 
 # The places where a process has these bytes in memory that it can write to: "maps line, +offset".
 sub find_in_memory ($pid, $bytes) {
@@ -49,7 +61,8 @@ sub find_in_memory ($pid, $bytes) {
         ($from, $to) = map { no warnings 'portable'; hex } $from, $to;
         sysseek $memory, $from, 0 or next;
         my $data = '';
-        1 while length $data < $to - $from && sysread $memory, $data, $to - $from - length $data, length $data;
+        1 while length $data < $to - $from && sysread $memory, $data, $to - $from - length $data,
+            length $data;
         my $at = -1;
         push @found, sprintf '%s, +%x', $line, $at while ($at = index $data, $bytes, $at + 1) >= 0;
     }

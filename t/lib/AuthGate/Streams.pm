@@ -19,7 +19,15 @@ use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use Time::HiRes ();
 
-use constant { DATA => 0, HEADERS => 1, RST_STREAM => 3, SETTINGS => 4, PING => 6, GOAWAY => 7, WINDOW_UPDATE => 8 };
+use constant {
+    DATA => 0,
+    HEADERS => 1,
+    RST_STREAM => 3,
+    SETTINGS => 4,
+    PING => 6,
+    GOAWAY => 7,
+    WINDOW_UPDATE => 8
+};
 use constant { END_STREAM => 1, ACK => 1, END_HEADERS => 4 };
 use constant CANCEL => 8;
 
@@ -31,7 +39,8 @@ sub connect ($class, $port, %option) {
         // Carp::croak("cannot connect to port $port: $!");
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
     $socket->autoflush(1);
-    my $self = bless { socket => $socket, next => 1, buffer => '', status => {}, body => {}, ended => {} }, $class;
+    my $self = bless { socket => $socket, next => 1, buffer => '', status => {}, body => {}, ended => {} },
+        $class;
     $self->write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(SETTINGS, 0, 0, ''));
     return $self;
 }
@@ -65,7 +74,11 @@ sub request ($self, $method, $path, $headers = [], $body = '') {
     my $stream = $self->{next};
     $self->{next} += 2;
     my @fields = (
-        ':method' => $method, ':scheme' => 'http', ':path' => $path, ':authority' => '127.0.0.1', @$headers
+        ':method' => $method,
+        ':scheme' => 'http',
+        ':path' => $path,
+        ':authority' => '127.0.0.1',
+        @$headers
     );
     my $block = '';
     while (my ($name, $value) = splice @fields, 0, 2) { $block .= literal(lc $name, $value) }
@@ -111,10 +124,10 @@ sub read_frame ($self, $deadline) {
     my $length = 9 + ($high << 16 | $low);
     $self->fill($length, $deadline);
     my $payload = substr substr($self->{buffer}, 0, $length, ''), 9;
-    if    ($type == HEADERS)                      { $self->{status}{$stream} //= status_of($payload) }
-    elsif ($type == DATA)                         { $self->{body}{$stream} .= $payload }
-    elsif ($type == SETTINGS && !($flags & ACK))  { $self->write(frame(SETTINGS, ACK, 0, '')) }
-    elsif ($type == PING && $flags & ACK)         { $self->{pongs}++ }
+    if ($type == HEADERS) { $self->{status}{$stream} //= status_of($payload) }
+    elsif ($type == DATA) { $self->{body}{$stream} .= $payload }
+    elsif ($type == SETTINGS && !($flags & ACK)) { $self->write(frame(SETTINGS, ACK, 0, '')) }
+    elsif ($type == PING && $flags & ACK) { $self->{pongs}++ }
     $self->{ended}{$stream} = 1
         if $type == RST_STREAM || $type <= HEADERS && $flags & END_STREAM;
 }
