@@ -132,6 +132,7 @@ fn i100_every_bad_value_is_named() {
         ("checks pool=a pool=a", "pool=a"),
         ("checks running=0", "running=0"),
         ("checks running=65", "running=65"),
+        ("checks running=+2", "running=+2"),
         ("checks running=-1", "running=-1"),
         ("checks running=1 running=2", "running=2"),
         ("checks waiting=", "waiting="),
