@@ -69,6 +69,8 @@ pub struct Identity {
     pub expires_at: u64,
     /// When the session ends whatever happens.
     pub ends_at: u64,
+    /// The user's epoch under the key that signs; zero where the credential has none.
+    epoch: u64,
 }
 
 impl Identity {
@@ -77,7 +79,7 @@ impl Identity {
         self.user.as_str()
     }
 
-    fn new(claims: &Claims<'_>, credential: Credential) -> Option<Self> {
+    fn new(claims: &Claims<'_>, credential: Credential, epoch: u64) -> Option<Self> {
         Some(Self {
             user: UserName::new(claims.user)?,
             credential,
@@ -85,6 +87,7 @@ impl Identity {
             issued_at: claims.issued_at,
             expires_at: claims.expires_at,
             ends_at: claims.ends_at,
+            epoch,
         })
     }
 }
@@ -200,23 +203,28 @@ impl<'a> Gate<'a> {
     fn admit(&self, purpose: Purpose, token: &[u8], now: u64) -> Result<Identity, Cause> {
         let mut buffer = PayloadBuffer::default();
         let verified = self.ring.verify(purpose, token, now, &mut buffer)?;
-        let credential = self.check_user(purpose, &verified)?;
+        let (credential, epoch) = self.check_user(purpose, &verified)?;
         let claims = &verified.claims;
         if self.ended.contains(claims.session, claims.ends_at) {
             return Err(Cause::Revoked);
         }
-        Identity::new(claims, credential).ok_or(Cause::Malformed)
+        Identity::new(claims, credential, epoch).ok_or(Cause::Malformed)
     }
 
-    fn check_user(&self, purpose: Purpose, token: &Verified<'_>) -> Result<Credential, Cause> {
+    fn check_user(
+        &self,
+        purpose: Purpose,
+        token: &Verified<'_>,
+    ) -> Result<(Credential, u64), Cause> {
         let user = self.active_user(token.claims.user).ok_or(Cause::UnknownUser)?;
         if purpose == Purpose::Api {
-            return Ok(Credential::Bearer);
+            return Ok((Credential::Bearer, 0));
         }
-        if !token.has_epoch_of(self.ring, user.hash.as_str()) {
+        let hash = user.hash.as_str();
+        if !token.has_epoch_of(self.ring, hash) {
             return Err(Cause::PasswordChanged);
         }
-        Ok(Credential::Cookie)
+        Ok((Credential::Cookie, self.ring.epoch(token.claims.user, hash)))
     }
 
     /// The user of this name, unless disabled.
@@ -231,14 +239,14 @@ impl<'a> Gate<'a> {
         if identity.credential != Credential::Cookie || now < due.max(identity.issued_at + 1) {
             return None;
         }
-        let user = self.active_user(identity.user())?;
         let claims = Claims {
             session: identity.session,
             user: identity.user(),
             issued_at: now,
             expires_at: self.expiry(now, identity.ends_at),
             ends_at: identity.ends_at,
-            epoch: self.ring.epoch(identity.user(), user.hash.as_str()),
+            // Not that of the users now: a password that changed during the request ends the session.
+            epoch: identity.epoch,
         };
         let later = claims.expires_at > identity.expires_at;
         later.then(|| self.session_cookie(&claims, tls, now)).flatten()

@@ -231,6 +231,22 @@ fn a22_a_changed_password_ends_the_session_and_groups_do_not() {
 }
 
 #[test]
+fn a22_a_password_changed_during_a_request_ends_its_renewed_session_too() {
+    let before = realm();
+    let now = NOW + IDLE / 2;
+    let identity = before.admitted(&get("/").cookie(&before.session("alice")), now);
+    for (users, word) in [
+        (format!("alice:{OTHER_BCRYPT}"), "password_changed"),
+        (format!("bob:{BCRYPT}"), "unknown_user"),
+        (format!("alice:{BCRYPT}:groups=sre"), "ok alice"),
+    ] {
+        let after = realm().with_users(&users);
+        let renewed = after.gate().renewal(&identity, false, now).unwrap();
+        assert_eq!(after.says(&get("/").cookie(token_of(&renewed)), now), word);
+    }
+}
+
+#[test]
 fn a23_an_ended_session_is_refused_and_another_of_its_user_not() {
     let realm = realm();
     let claims = realm.claims("alice");
