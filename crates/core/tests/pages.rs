@@ -215,6 +215,26 @@ fn c44_c45_a_form_that_cannot_be_read() {
 }
 
 #[test]
+fn c46_one_byte_over_the_limit() {
+    let of_length = |length: &str| form().field("content-length", length);
+    assert!(is_read(&of_length(&MAX_BODY.to_string())));
+    assert!(is_read(&of_length("x")), "nginx refuses it");
+    for length in [&(MAX_BODY + 1).to_string(), "18446744073709551615"] {
+        assert_eq!(page(&realm(), Page::Login, &of_length(length)).status, 413);
+    }
+    for (accept, body) in
+        [("application/json", "{\"error\":\"too large\"}\n"), ("*/*", "The form is too large.\n")]
+    {
+        let request = of_length("9000").accept(accept);
+        let early = page(&realm(), Page::Login, &request);
+        let late = request.with_head(|head| realm().gate().too_large(head));
+        assert_eq!((early.status, early.body.as_str()), (413, body));
+        assert!(is_guarded(&late));
+        assert_eq!(early, late, "by Content-Length and by counting");
+    }
+}
+
+#[test]
 fn a_check_holds_what_was_typed() {
     let check = check(&realm(), "username=alice&password=correct+horse&rd=/a&other=1");
     assert_eq!(check.username, "alice");
