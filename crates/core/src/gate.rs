@@ -170,9 +170,7 @@ impl<'a> Gate<'a> {
     /// Who the request comes from. An API token, where one is presented and taken, decides alone;
     /// otherwise the cookie.
     pub fn decide(&self, head: &RequestHead<'_>, now: u64) -> Verdict {
-        let bearer = self.settings.accept.bearer();
-        let presented = head.authorization.filter(|_| bearer).and_then(api_token);
-        let found = match presented {
+        let found = match self.presented_token(head) {
             Some(token) => self.admit(Purpose::Api, token, now),
             None if self.settings.accept.cookie() => self.by_cookie(head, now),
             None => Err(Cause::Missing),
@@ -181,6 +179,12 @@ impl<'a> Gate<'a> {
             Ok(identity) => Verdict::Admit(identity),
             Err(cause) => Verdict::Challenge(cause),
         }
+    }
+
+    /// The API token that decides alone.
+    fn presented_token<'h>(&self, head: &RequestHead<'h>) -> Option<&'h [u8]> {
+        let bearer = self.settings.accept.bearer();
+        head.authorization.filter(|_| bearer).and_then(api_token)
     }
 
     /// Several cookies of our name may come, from other paths or hosts of the domain: any valid one
@@ -271,10 +275,12 @@ impl<'a> Gate<'a> {
         &self.settings.cookie
     }
 
-    /// What a request from nobody gets: a navigation is sent to the login page, anything else 401.
+    /// What a request from nobody gets: a navigation is sent to the login page, anything else 401,
+    /// and so is an API token that fails: a login would not mend it.
     pub fn refusal(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
         let login = self.login_location(head);
-        let reply = if negotiate::is_navigation(head) {
+        let by_token = self.presented_token(head).is_some();
+        let reply = if negotiate::is_navigation(head) && !by_token {
             Reply::redirect(302, login)
         } else {
             let body = match Format::of(head) {
@@ -282,7 +288,7 @@ impl<'a> Gate<'a> {
                 Format::Html => unauthenticated_page(&login),
                 Format::Text => Reply::text(401, "unauthenticated"),
             };
-            body.header("WWW-Authenticate", self.challenge())
+            body.header("WWW-Authenticate", self.challenge(head))
         };
         let reply = reply.uncached();
         match cause {
@@ -293,10 +299,12 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// `WWW-Authenticate` (RFC 9110, section 11.6.1).
-    pub fn challenge(&self) -> String {
+    /// `WWW-Authenticate` (RFC 9110, section 11.6.1; RFC 6750, section 3).
+    pub fn challenge(&self, head: &RequestHead<'_>) -> String {
         let scheme = if self.settings.accept.bearer() { "Bearer" } else { "Cookie" };
-        format!("{scheme} realm=\"{}\"", self.settings.name)
+        let failed = self.presented_token(head).is_some();
+        let error = if failed { ", error=\"invalid_token\"" } else { "" };
+        format!("{scheme} realm=\"{}\"{error}", self.settings.name)
     }
 
     fn login_location(&self, head: &RequestHead<'_>) -> String {

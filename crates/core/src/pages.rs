@@ -252,7 +252,7 @@ impl Gate<'_> {
             }
             Verdict::Challenge(_) => {
                 let body = json!({ "error": "unauthenticated", "login": self.path("login") });
-                Reply::json(401, &body).header("WWW-Authenticate", self.challenge())
+                Reply::json(401, &body).header("WWW-Authenticate", self.challenge(head))
             }
         }
     }

@@ -620,6 +620,27 @@ fn the_challenge_names_what_is_taken() {
 }
 
 #[test]
+fn g83_an_api_token_that_fails_gets_401_even_where_html_is_wanted() {
+    let by_token = get("/").accept("text/html").bearer("agt_x");
+    assert_eq!(refusal(&realm(), &by_token, Cause::Malformed).status, 401);
+    // Not taken, it is the application's own.
+    let realm = realm_with(&[("accept", &["cookie"])]);
+    assert_eq!(refusal(&realm, &by_token, Cause::Missing).status, 302);
+    let other = get("/").accept("text/html").bearer("x");
+    assert_eq!(refused(&other).status, 302);
+}
+
+#[test]
+fn g81_a_bearer_that_fails_is_told_so() {
+    let reply = refusal(&realm(), &get("/").bearer("agt_x"), Cause::Expired);
+    let challenge = "Bearer realm=\"ops\", error=\"invalid_token\"";
+    assert_eq!(header(&reply, "WWW-Authenticate"), Some(challenge));
+    // Nothing of it where the cookie decided.
+    let reply = refusal(&realm(), &get("/").cookie("x").bearer("x"), Cause::Malformed);
+    assert_eq!(header(&reply, "WWW-Authenticate"), Some("Bearer realm=\"ops\""));
+}
+
+#[test]
 fn a_refused_token_is_logged_and_a_missing_one_not() {
     for cause in CAUSES {
         for request in [get("/"), get("/").accept("text/html")] {

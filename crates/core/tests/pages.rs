@@ -525,4 +525,7 @@ fn the_session_page_of_nobody() {
         assert_eq!(reply.body, "{\"error\":\"unauthenticated\",\"login\":\"/authgate/login\"}\n");
         assert_eq!(header(&reply, "WWW-Authenticate"), Some("Bearer realm=\"ops\""));
     }
+    let by_token = page(&realm, Page::Session, &get("/authgate/session").bearer("agt_x"));
+    let challenge = "Bearer realm=\"ops\", error=\"invalid_token\"";
+    assert_eq!(header(&by_token, "WWW-Authenticate"), Some(challenge));
 }
