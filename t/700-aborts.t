@@ -19,6 +19,9 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
     server {
         listen 127.0.0.1:%%PORT%%;
         listen 127.0.0.1:%%PORT_h2%% http2;
+        listen 127.0.0.1:%%PORT_tls%% ssl;
+        ssl_certificate     %%DIR%%/certificate.pem;
+        ssl_certificate_key %%DIR%%/certificate.key;
         root %%DIR%%/html;
         authgate ops;
         location = /status { authgate off; stub_status; access_log off; }
@@ -28,6 +31,7 @@ EOF_HTTP
 
 # A check takes some 20 ms: long enough to be hit at any moment.
 AuthGate::write_file($server->path('users'), 'alice:' . bcrypt($PASSWORD{alice}, 8) . "\n");
+$server->make_certificate;
 $server->run;
 
 my $client = $server->client;
@@ -38,6 +42,8 @@ my $body_at = index($bytes, "\r\n\r\n") + 4;
 # The first login of each kind opens what stays open.
 $client->sign_in('alice');
 AuthGate::Streams->connect($server->port('h2'))->close;
+my $tls = $server->client(port => $server->port('tls'), tls => 1);
+$tls->sign_in('alice');
 settled();
 
 # The connection that asked may be open for a moment yet: the count that stays.
@@ -109,6 +115,11 @@ abort_many(
     sub ($pending) { $pending->reset }
 );
 nothing_is_left('E57 72 clients reset with a request pipelined behind');
+
+for my $way ('close', 'reset') {
+    abort_many(4, sub { AuthGate::Pending->send($tls, $bytes) }, sub ($pending) { $pending->$way });
+    nothing_is_left("E57 48 clients $way their TLS connections");
+}
 
 # HTTP/2: the streams of one connection are reset one by one, and the connection goes on.
 my $connection = AuthGate::Streams->connect($server->port('h2'));
