@@ -164,6 +164,23 @@ my @stay = map { ($whole->()->reset, $whole->())[-1] } 1 .. 6;
 is_deeply [map { $_->answer->status } @stay], [(303) x 6], 'E57 who stays is answered';
 nothing_is_left('E57 some stay');
 
+# A request behind the login on the same connection, with it or during the check, is answered after it.
+for my $when ('with it', 'during the check') {
+    my $socket = $client->connect;
+    my $login = AuthGate::Pending::login_bytes($client, 'alice', $PASSWORD{alice},
+        headers => { Connection => 'keep-alive' });
+    my $next = "GET /open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    print $socket $when eq 'with it' ? $login . $next : $login;
+    if ($when ne 'with it') {
+        connections($client);    # a round trip: the login has been read
+        print $socket $next;
+    }
+    is AuthGate::Response->read($socket, 'POST')->status, 303, "E57 a request $when: the login is answered";
+    is AuthGate::Response->read($socket, 'GET')->body, "hello from behind the gate\n",
+        "E57 a request $when: and then the request";
+}
+nothing_is_left('E57 two requests on a connection');
+
 # The moments were right: nginx saw clients go while it had no answer for them.
 my @gone = $server->access_log =~ m{"POST /authgate/login HTTP/[\d.]+" 499 }g;
 cmp_ok scalar @gone, '>', 300, 'E57 most went before they were answered';

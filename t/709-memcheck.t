@@ -102,7 +102,8 @@ for my $round (1 .. 4) {
     my @others = map { AuthGate::Pending->send($other, $bytes) } 1 .. 4;
     $_->reset for $round % 2 ? (@flood[0, 2, 4], @others[1, 3]) : ();
     my @left = grep { $_->{socket} } @flood, @others;
-    is scalar(grep { $_->answer->status !~ /\A(?:303|503)\z/ } @left), 0, 'E57 two networks: all who stay are answered';
+    is scalar(grep { $_->answer->status !~ /\A(?:303|503)\z/ } @left), 0,
+        'E57 two networks: all who stay are answered';
 }
 nothing_is_left('two networks');
 

@@ -27,11 +27,13 @@ EOF_HTTP
 
 sub prepare ($checks, %option) {
     my $server = AuthGate::Server->prepare($http =~ s/CHECKS/$checks/r, %option);
-    AuthGate::write_file($server->path('users'),
+    AuthGate::write_file(
+        $server->path('users'),
         join '',
         'heavy:' . bcrypt('canary-heavy', 12) . "\n",
         'mid:' . bcrypt('canary-mid', 9) . "\n",
-        'alice:' . bcrypt($PASSWORD{alice}, 4) . "\n");
+        'alice:' . bcrypt($PASSWORD{alice}, 4) . "\n"
+    );
     return $server;
 }
 
@@ -75,7 +77,8 @@ sub prepare ($checks, %option) {
 
 # A pool that takes no more: nobody is let in for it, nobody waits for ever, and all goes on.
 {
-    my $server = prepare('pool=own running=16 waiting=16', main => 'thread_pool own threads=1 max_queue=2;');
+    my $server =
+        prepare('pool=own running=16 waiting=16', main => 'thread_pool own threads=1 max_queue=2;');
     $server->run;
     my ($worker) = $server->workers;
     my @pending = map {
@@ -88,7 +91,8 @@ sub prepare ($checks, %option) {
     %wrong = map { $_ => 1 } grep { !/\A(?:403|50[03])\z/ } @statuses[map { 2 * $_ + 1 } 0 .. 11];
     is_deeply \%wrong, {}, 'E66 a full pool: a wrong password is not let in';
     cmp_ok scalar(grep { /\A50/ } @statuses), '>', 0, 'E66 a full pool: some failed';
-    is $server->client->login('alice', $PASSWORD{alice})->status, 303, 'E66 a full pool: then there is room again';
+    is $server->client->login('alice', $PASSWORD{alice})->status, 303,
+        'E66 a full pool: then there is room again';
     is_deeply [$server->workers], [$worker], 'E66 a full pool: the worker lives';
 }
 

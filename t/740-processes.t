@@ -99,7 +99,8 @@ sub no_trace ($server, $name) {
     my @streams = map { $connection->login('mid', 'canary-mid') } 1 .. 8;
     $connection->ping;
     ok $server->reload, 'E58 reload during checks of HTTP/2';
-    is_deeply [map { $connection->status($_) } @streams], [(303) x 8], 'E58 HTTP/2: all streams are answered';
+    is_deeply [map { $connection->status($_) } @streams], [(303) x 8],
+        'E58 HTTP/2: all streams are answered';
     $connection->close;
     goes($old, 5, 'E58 HTTP/2: then the old worker exits');
 
