@@ -19,6 +19,9 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
     server {
         listen 127.0.0.1:%%PORT%%;
         listen 127.0.0.1:%%PORT_h2%% http2;
+        listen 127.0.0.1:%%PORT_tls%% ssl;
+        ssl_certificate     %%DIR%%/certificate.pem;
+        ssl_certificate_key %%DIR%%/certificate.key;
         root %%DIR%%/html;
         authgate ops;
         location = /status { authgate off; stub_status; access_log off; }
@@ -28,6 +31,7 @@ EOF_HTTP
 
 # A check takes some 20 ms: long enough to be hit at any moment.
 AuthGate::write_file($server->path('users'), 'alice:' . bcrypt($PASSWORD{alice}, 8) . "\n");
+$server->make_certificate;
 $server->run;
 
 my $client = $server->client;
@@ -38,6 +42,8 @@ my $body_at = index($bytes, "\r\n\r\n") + 4;
 # The first login of each kind opens what stays open.
 $client->sign_in('alice');
 AuthGate::Streams->connect($server->port('h2'))->close;
+my $tls = $server->client(port => $server->port('tls'), tls => 1);
+$tls->sign_in('alice');
 settled();
 
 # The connection that asked may be open for a moment yet: the count that stays.
@@ -110,6 +116,11 @@ abort_many(
 );
 nothing_is_left('E57 72 clients reset with a request pipelined behind');
 
+for my $way ('close', 'reset') {
+    abort_many(4, sub { AuthGate::Pending->send($tls, $bytes) }, sub ($pending) { $pending->$way });
+    nothing_is_left("E57 48 clients $way their TLS connections");
+}
+
 # HTTP/2: the streams of one connection are reset one by one, and the connection goes on.
 my $connection = AuthGate::Streams->connect($server->port('h2'));
 for my $round (1 .. 20) {
@@ -152,6 +163,23 @@ nothing_is_left('E57 20 HTTP/2 connections go with 12 checks each');
 my @stay = map { ($whole->()->reset, $whole->())[-1] } 1 .. 6;
 is_deeply [map { $_->answer->status } @stay], [(303) x 6], 'E57 who stays is answered';
 nothing_is_left('E57 some stay');
+
+# A request behind the login on the same connection, with it or during the check, is answered after it.
+for my $when ('with it', 'during the check') {
+    my $socket = $client->connect;
+    my $login = AuthGate::Pending::login_bytes($client, 'alice', $PASSWORD{alice},
+        headers => { Connection => 'keep-alive' });
+    my $next = "GET /open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    print $socket $when eq 'with it' ? $login . $next : $login;
+    if ($when ne 'with it') {
+        connections($client);    # a round trip: the login has been read
+        print $socket $next;
+    }
+    is AuthGate::Response->read($socket, 'POST')->status, 303, "E57 a request $when: the login is answered";
+    is AuthGate::Response->read($socket, 'GET')->body, "hello from behind the gate\n",
+        "E57 a request $when: and then the request";
+}
+nothing_is_left('E57 two requests on a connection');
 
 # The moments were right: nginx saw clients go while it had no answer for them.
 my @gone = $server->access_log =~ m{"POST /authgate/login HTTP/[\d.]+" 499 }g;

@@ -94,6 +94,19 @@ nothing_is_left('6 HTTP/2 connections with 8 streams');
 my @pending = map { AuthGate::Pending->send($client, $bytes) } 1 .. 5;
 is_deeply [map { $_->answer->status } @pending], [(303) x 5], 'E57 who stays is answered';
 
+# Another network's login takes the place of one that waits, whose request is answered from within, and
+# those of both go away.
+my $other = $server->client(from => '127.0.0.2', timeout => 60);
+for my $round (1 .. 4) {
+    my @flood = map { AuthGate::Pending->send($client, $bytes) } 1 .. 8;
+    my @others = map { AuthGate::Pending->send($other, $bytes) } 1 .. 4;
+    $_->reset for $round % 2 ? (@flood[0, 2, 4], @others[1, 3]) : ();
+    my @left = grep { $_->{socket} } @flood, @others;
+    is scalar(grep { $_->answer->status !~ /\A(?:303|503)\z/ } @left), 0,
+        'E57 two networks: all who stay are answered';
+}
+nothing_is_left('two networks');
+
 # It ends with a check under way.
 AuthGate::Pending->send($client, $bytes);
 $server->stop('QUIT');

@@ -27,8 +27,13 @@ EOF_HTTP
 
 sub prepare ($checks, %option) {
     my $server = AuthGate::Server->prepare($http =~ s/CHECKS/$checks/r, %option);
-    AuthGate::write_file($server->path('users'),
-        'heavy:' . bcrypt('canary-heavy', 12) . "\n" . 'alice:' . bcrypt($PASSWORD{alice}, 4) . "\n");
+    AuthGate::write_file(
+        $server->path('users'),
+        join '',
+        'heavy:' . bcrypt('canary-heavy', 12) . "\n",
+        'mid:' . bcrypt('canary-mid', 9) . "\n",
+        'alice:' . bcrypt($PASSWORD{alice}, 4) . "\n"
+    );
     return $server;
 }
 
@@ -52,7 +57,8 @@ sub prepare ($checks, %option) {
     my ($worker) = $server->workers;
     my @before = threads($worker);
     is_deeply \@before, [(0) x @before], 'E66 own pool: nice 0 before the first check';
-    my @pending = map { AuthGate::Pending->login($server->client, 'heavy', 'canary-heavy') } 1 .. 4;
+    my $client = $server->client(timeout => 60);
+    my @pending = map { AuthGate::Pending->login($client, 'mid', 'canary-mid') } 1 .. 4;
     is_deeply [map { $_->answer->status } @pending], [(303) x 4], 'E66 own pool: checks run';
     my ($main, @others) = threads($worker);
     is $main, 0, 'E66 own pool: the event loop is at nice 0';
@@ -67,6 +73,27 @@ sub prepare ($checks, %option) {
     my @threads = threads($worker);
     cmp_ok scalar @threads, '>', 1, 'E66 default pool: there are threads';
     is_deeply \@threads, [(0) x @threads], 'E66 default pool: none has its priority changed';
+}
+
+# A pool that takes no more: nobody is let in for it, nobody waits for ever, and all goes on.
+{
+    my $server =
+        prepare('pool=own running=16 waiting=16', main => 'thread_pool own threads=1 max_queue=2;');
+    $server->run;
+    my ($worker) = $server->workers;
+    my @pending = map {
+        my $client = $server->client(from => "127.0.1.$_", timeout => 60);
+        AuthGate::Pending->login($client, 'mid', $_ % 2 ? 'canary-mid' : 'canary-wrong');
+    } 1 .. 24;
+    my @statuses = map { $_->answer->status } @pending;
+    my %wrong = map { $_ => 1 } grep { !/\A(?:303|50[03])\z/ } @statuses[map { 2 * $_ } 0 .. 11];
+    is_deeply \%wrong, {}, 'E66 a full pool: a right password, or a failure';
+    %wrong = map { $_ => 1 } grep { !/\A(?:403|50[03])\z/ } @statuses[map { 2 * $_ + 1 } 0 .. 11];
+    is_deeply \%wrong, {}, 'E66 a full pool: a wrong password is not let in';
+    cmp_ok scalar(grep { /\A50/ } @statuses), '>', 0, 'E66 a full pool: some failed';
+    is $server->client->login('alice', $PASSWORD{alice})->status, 303,
+        'E66 a full pool: then there is room again';
+    is_deeply [$server->workers], [$worker], 'E66 a full pool: the worker lives';
 }
 
 # E61. All that the worker does besides is to answer one client, as quickly as that asks.
@@ -93,9 +120,10 @@ for my $case (['pool=own running=2 waiting=64', 'thread_pool own threads=2;'], [
     my $socket = $server->client->connect;
     latencies($socket, sub ($count) { $count < 50 });
     my $calm = p99(latencies($socket, sub ($count) { $count < 300 }));
-    my @pending =
-        map { AuthGate::Pending->login($server->client(from => "127.0.1.$_"), 'heavy', 'canary-heavy') }
-        1 .. 64;
+    my @pending = map {
+        my $client = $server->client(from => "127.0.1.$_", timeout => 60);
+        AuthGate::Pending->login($client, 'heavy', 'canary-heavy');
+    } 1 .. 64;
     my $until = Time::HiRes::time() + 2.5;
     my @busy = latencies($socket, sub ($count) { $count < 300 || Time::HiRes::time() < $until });
     my $waiting = grep { !$_->is_answered } @pending;

@@ -6,6 +6,7 @@ use AuthGate;
 use AuthGate::Pending;
 use AuthGate::Process;
 use AuthGate::Server;
+use AuthGate::Streams;
 use AuthGate::Users;
 use Test::More;
 use Time::HiRes ();
@@ -20,6 +21,7 @@ my $http = <<'EOF_HTTP';
     }
     server {
         listen 127.0.0.1:%%PORT%%;
+        listen 127.0.0.1:%%PORT_h2%% http2;
         root %%DIR%%/html;
         authgate ops;
         location = /status { authgate off; stub_status; access_log off; }
@@ -90,6 +92,17 @@ sub no_trace ($server, $name) {
     is $answer->status, 303, 'E58 one check: answered';
     is $client->get('/hello.txt')->status, 200, 'E58 one check: the session is good in the new worker';
     goes($old, 5, 'E58 one check: then the old worker exits');
+
+    # Streams of one connection.
+    ($old) = $server->workers;
+    my $connection = AuthGate::Streams->connect($server->port('h2'));
+    my @streams = map { $connection->login('mid', 'canary-mid') } 1 .. 8;
+    $connection->ping;
+    ok $server->reload, 'E58 reload during checks of HTTP/2';
+    is_deeply [map { $connection->status($_) } @streams], [(303) x 8],
+        'E58 HTTP/2: all streams are answered';
+    $connection->close;
+    goes($old, 5, 'E58 HTTP/2: then the old worker exits');
 
     # Who has gone does not keep the old worker.
     ($old) = $server->workers;

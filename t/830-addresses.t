@@ -24,8 +24,14 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         location /          { add_header X-Location root always; }
         location /private   { add_header X-Location private always; authgate ops; }
     }
+    log_format variables '$status "$authgate_user" "$authgate_groups" "$authgate_realm" "$authgate_method" '
+        '"$authgate_session" "$authgate_expires" "$authgate_status" "$remote_user" end';
     server {
         listen 127.0.0.1:%%PORT_all%%;
+        listen 127.0.0.1:%%PORT_tls%% ssl;
+        ssl_certificate     %%DIR%%/certificate.pem;
+        ssl_certificate_key %%DIR%%/certificate.key;
+        access_log %%DIR%%/logs/variables.log variables;
         root %%DIR%%/html;
         authgate ops;
     }
@@ -36,6 +42,7 @@ for my $directory (qw(pub private)) {
     AuthGate::write_file($server->path("html/$directory/$_"), "content of $directory\n")
         for qw(page.txt open.txt);
 }
+$server->make_certificate;
 $server->run;
 
 my $alice = $server->client;
@@ -180,6 +187,38 @@ my $type = "Content-Type: application/x-www-form-urlencoded\r\n";
 is $all->raw("POST /authgate/login HTTP/1.0\r\n${type}Content-Length: @{[ length $form ]}\r\n\r\n$form")
     ->status, 303,
     'H93 HTTP/1.0 without Host: a login';
+
+# What is no request at all, and still asks for the variables when it is logged.
+my $wrong = AuthGate::Client->new(port => $server->port('all'), headers => []);
+my $plain = AuthGate::Client->new(port => $server->port('tls'), headers => []);
+for my $case (
+    ['a garbage line', "\x16\x03\x01\0\r\n\r\n", 400],
+    ['an empty method', " /hello.txt HTTP/1.1\r\n\r\n", 400],
+    ['HTTP/9', "GET /hello.txt HTTP/9.9\r\n\r\n", 505],
+    ['a long line', 'GET /' . 'x' x 40_000 . " HTTP/1.1\r\nHost: x\r\n\r\n", 414],
+    ['a long header', "GET /hello.txt HTTP/1.1\r\nHost: x\r\nCookie: " . 'x' x 40_000 . "\r\n\r\n", 400],
+    ['two Hosts', "GET /hello.txt HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400],
+    ['a bad Host', "GET /hello.txt HTTP/1.1\r\nHost: x/y\r\n\r\n", 400],
+    ['a bad length', "POST /authgate/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400],
+    [
+        'two lengths',
+        "POST /authgate/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400
+    ],
+    ['an unknown coding', "POST /authgate/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n", 501],
+    ['TRACE', "TRACE /hello.txt HTTP/1.1\r\nHost: x\r\n\r\n", 405],
+    ['CONNECT', "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 405],
+    ['plain HTTP to TLS', "GET /hello.txt HTTP/1.0\r\n\r\n", 400, $plain],
+    )
+{
+    my ($name, $bytes, $status, $client) = @$case;
+    my $response = ($client // $wrong)->raw($bytes);
+    like $response->status, qr/\A(?:$status|400)\z/, "H93 $name: refused";
+    unlike $response->raw, qr/hello from/, "H93 $name: no content";
+}
+my @logged = AuthGate::read_file($server->path('logs/variables.log')) =~ /^(\d{3} .*)$/mg;
+cmp_ok scalar @logged, '>', 25, 'H93 all are logged';
+is_deeply [grep { !/ end\z/ } @logged], [], 'H93 all are logged whole';
+is_deeply [grep { /"(?:alice|bob)"/ } @logged], [], 'H93 none is said to be a user';
 is_deeply [$server->workers], [$worker], 'H93 the worker lives';
 
 done_testing;
