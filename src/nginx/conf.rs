@@ -4,19 +4,12 @@ use super::entry::guard;
 use super::log;
 use super::module;
 use super::request::bytes;
-use super::zone::Zone;
 use crate::access::{Mode, Site};
-use crate::files;
 use crate::realm::Realm;
-use authgate_core::settings::{Builder, Settings};
+use authgate_core::settings::Settings;
 use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK, Pool};
-use ngx::ffi::{
-    NGX_OK, ngx_command_t, ngx_conf_full_name, ngx_conf_include, ngx_conf_parse, ngx_conf_t,
-    ngx_int_t, ngx_log_t, ngx_str_t, ngx_thread_pool_add,
-};
-use std::collections::HashMap;
+use ngx::ffi::{ngx_command_t, ngx_conf_t, ngx_log_t, ngx_str_t};
 use std::ffi::{c_char, c_void};
-use std::path::PathBuf;
 use std::ptr::null_mut;
 use std::rc::Rc;
 
@@ -51,9 +44,9 @@ struct Directive {
 
 /// A line of the configuration.
 #[derive(Clone, Default)]
-struct Place {
-    file: String,
-    line: usize,
+pub(super) struct Place {
+    pub(super) file: String,
+    pub(super) line: usize,
 }
 
 impl MainConf {
@@ -61,7 +54,11 @@ impl MainConf {
         &self.realms
     }
 
-    fn find(&self, name: &str) -> Option<Rc<Realm>> {
+    pub(super) fn add(&mut self, realm: Rc<Realm>) {
+        self.realms.push(realm);
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Rc<Realm>> {
         self.realms.iter().find(|realm| realm.settings.name == name).cloned()
     }
 }
@@ -91,158 +88,6 @@ pub(super) unsafe extern "C" fn create<T: Default>(cf: *mut ngx_conf_t) -> *mut 
         // SAFETY: nginx calls this with its configuration and a live pool.
         unsafe { Pool::from_ngx_pool((*cf).pool).allocate(T::default()).cast() }
     })
-}
-
-/// `authgate_realm NAME { … }`
-pub(super) unsafe extern "C" fn realm_block(
-    cf: *mut ngx_conf_t,
-    _command: *mut ngx_command_t,
-    _conf: *mut c_void,
-) -> *mut c_char {
-    directive(cf, |cf| {
-        let name = argument(cf, 1)?;
-        if module::main_conf(cf).find(&name).is_some() {
-            return Err(format!("duplicate realm \"{name}\""));
-        }
-        let builder = Builder::new(&name).map_err(|error| error.to_string())?;
-        let mut block = Block { builder, places: HashMap::new(), pool_added: false };
-        parse_block(cf, &mut block)?;
-        add_realm(cf, block)
-    })
-}
-
-/// A realm's block while it is read.
-struct Block {
-    builder: Builder,
-    places: HashMap<&'static str, Place>,
-    pool_added: bool,
-}
-
-impl Block {
-    fn place(&self, directive: &str, cf: &ngx_conf_t) -> Place {
-        self.places.get(directive).cloned().unwrap_or_else(|| place(cf))
-    }
-}
-
-fn parse_block(cf: &mut ngx_conf_t, block: &mut Block) -> Result<(), String> {
-    let (handler, handler_conf) = (cf.handler, cf.handler_conf);
-    cf.handler = Some(inside_block);
-    cf.handler_conf = std::ptr::from_mut(block).cast();
-    // SAFETY: nginx parses up to the end of the block and calls `inside_block` for each directive.
-    let result = unsafe { ngx_conf_parse(cf, null_mut()) };
-    cf.handler = handler;
-    cf.handler_conf = handler_conf;
-    // The parser has said what is wrong.
-    if result == NGX_CONF_OK { Ok(()) } else { Err(String::new()) }
-}
-
-unsafe extern "C" fn inside_block(
-    cf: *mut ngx_conf_t,
-    command: *mut ngx_command_t,
-    conf: *mut c_void,
-) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: `parse_block` has set this.
-        let block = unsafe { &mut *conf.cast::<Block>() };
-        let arguments = arguments(cf)?;
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        match arguments.as_slice() {
-            ["include", _] => include(cf, command, conf),
-            [name, arguments @ ..] => take(cf, block, name, arguments),
-            [] => Ok(()),
-        }
-    })
-}
-
-fn include(
-    cf: &mut ngx_conf_t,
-    command: *mut ngx_command_t,
-    conf: *mut c_void,
-) -> Result<(), String> {
-    // SAFETY: nginx's own handler of `include`, called as it calls it, in the middle of parsing.
-    let result = unsafe { ngx_conf_include(cf, command, conf) };
-    if result == NGX_CONF_OK { Ok(()) } else { Err(String::new()) }
-}
-
-fn take(
-    cf: &mut ngx_conf_t,
-    block: &mut Block,
-    name: &str,
-    arguments: &[&str],
-) -> Result<(), String> {
-    let directive = block.builder.directive(name, arguments).map_err(|error| error.to_string())?;
-    block.places.insert(directive, place(cf));
-    if directive == "checks"
-        && let Some(pool) = arguments.iter().find_map(|argument| argument.strip_prefix("pool="))
-    {
-        block.pool_added = true;
-        // Here, so that nginx names this line where no such pool is declared.
-        return add_pool(cf, pool);
-    }
-    Ok(())
-}
-
-fn add_pool(cf: &mut ngx_conf_t, name: &str) -> Result<(), String> {
-    // SAFETY: the name is copied to the configuration's pool, where nginx keeps it.
-    unsafe {
-        let name = ngx_str_t::from_bytes(cf.pool, name.as_bytes());
-        let mut name = name.ok_or_else(|| "no memory".to_owned())?;
-        let pool = ngx_thread_pool_add(cf, &raw mut name);
-        if pool.is_null() { Err("thread pool cannot be used".into()) } else { Ok(()) }
-    }
-}
-
-fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
-    let (users, keys) = (block.place("users", cf), block.place("keys", cf));
-    if !block.pool_added {
-        add_pool(cf, "default")?;
-    }
-    let settings = block.builder.finish().map_err(|error| error.to_string())?;
-    let realm = load(cf, settings, users, keys)?;
-    let realm = Rc::new(realm);
-    if !Zone::declare(cf, &realm) {
-        return Err(String::new());
-    }
-    module::main_conf(cf).realms.push(realm);
-    Ok(())
-}
-
-/// Reads the files of a realm; their mistakes are told with the directive that names them.
-fn load(
-    cf: &mut ngx_conf_t,
-    settings: Settings,
-    users_place: Place,
-    keys_place: Place,
-) -> Result<Realm, String> {
-    let users_path = full_path(cf, &settings.users_file)?;
-    let users = files::users(&users_path, settings.allow_weak);
-    let users = users.map_err(|mistake| say_at(cf.log, &mistake, &users_place))?;
-    let keys = match &settings.keys_file {
-        None => None,
-        Some(file) => {
-            let keys = files::keys(&full_path(cf, file)?);
-            Some(keys.map_err(|mistake| say_at(cf.log, &mistake, &keys_place))?)
-        }
-    };
-    let readable = Box::new(move || {
-        files::readable_by_workers(&users_path)
-            .map_err(|mistake| format!("{mistake} in {}:{}", users_place.file, users_place.line))
-    });
-    Ok(Realm::new(settings, users, keys, readable))
-}
-
-fn full_path(cf: &mut ngx_conf_t, name: &str) -> Result<PathBuf, String> {
-    // SAFETY: nginx replaces a relative name by one in the configuration's folder, in its pool.
-    unsafe {
-        let copy = ngx_str_t::from_bytes(cf.pool, format!("{name}\0").as_bytes());
-        let mut full = copy.ok_or_else(|| "no memory".to_owned())?;
-        full.len -= 1;
-        if ngx_conf_full_name(cf.cycle, &raw mut full, 1) != NGX_OK as ngx_int_t {
-            return Err("no memory".into());
-        }
-        let text = str::from_utf8(bytes(full)).map_err(|_| "file name is not UTF-8".to_owned())?;
-        Ok(PathBuf::from(text))
-    }
 }
 
 /// `authgate NAME [optional]` or `authgate off`
@@ -356,7 +201,7 @@ fn collide(a: &Settings, b: &Settings) -> bool {
 
 /// Runs a directive's handler; what it says is wrong is told as nginx tells it. An empty text: it
 /// has been told.
-fn directive(
+pub(super) fn directive(
     cf: *mut ngx_conf_t,
     handler: impl FnOnce(&mut ngx_conf_t) -> Result<(), String>,
 ) -> *mut c_char {
@@ -375,13 +220,13 @@ fn directive(
 }
 
 /// Tells a mistake with its line; gives the empty text that means so.
-fn say_at(log: *mut ngx_log_t, mistake: &str, place: &Place) -> String {
+pub(super) fn say_at(log: *mut ngx_log_t, mistake: &str, place: &Place) -> String {
     log::emerg(log, &format!("{mistake} in {}:{}", place.file, place.line));
     String::new()
 }
 
 /// The line that nginx is reading.
-fn place(cf: &ngx_conf_t) -> Place {
+pub(super) fn place(cf: &ngx_conf_t) -> Place {
     // SAFETY: conf_file is null or the file being read.
     match unsafe { cf.conf_file.as_ref() } {
         None => Place::default(),
@@ -392,13 +237,13 @@ fn place(cf: &ngx_conf_t) -> Place {
     }
 }
 
-fn argument(cf: &ngx_conf_t, index: usize) -> Result<String, String> {
+pub(super) fn argument(cf: &ngx_conf_t, index: usize) -> Result<String, String> {
     let argument = arguments(cf)?.into_iter().nth(index);
     argument.ok_or_else(|| "invalid number of arguments".into())
 }
 
 /// The words of the directive being read, its name first.
-fn arguments(cf: &ngx_conf_t) -> Result<Vec<String>, String> {
+pub(super) fn arguments(cf: &ngx_conf_t) -> Result<Vec<String>, String> {
     // SAFETY: args is an array of strings while a directive is handled.
     let words = unsafe { (*cf.args).as_slice::<ngx_str_t>() };
     let text = |word: &ngx_str_t| str::from_utf8(bytes(*word)).map(str::to_owned);

@@ -14,6 +14,7 @@ mod headers;
 mod log;
 mod module;
 pub(crate) mod process;
+mod realm_block;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod variables;

@@ -7,7 +7,7 @@
 use super::conf::{self, LocationConf, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::request::Request;
-use super::{filter, variables};
+use super::{filter, realm_block, variables};
 use crate::access::{self, Phase};
 use crate::login;
 use ngx::ffi::{
@@ -27,7 +27,7 @@ static mut COMMANDS: [ngx_command_t; 4] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_realm"),
         type_: (NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(conf::realm_block),
+        set: Some(realm_block::realm_block),
         conf: NGX_HTTP_MAIN_CONF_OFFSET,
         offset: 0,
         post: null_mut(),

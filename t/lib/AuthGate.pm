@@ -77,6 +77,13 @@ sub read_file ($path) {
     return <$file> // '';
 }
 
+# bcrypt of a password, as `htpasswd -nbBC COST` would make it.
+sub bcrypt ($password, $cost = 4) {
+    my @alphabet = ('.', '/', 'A' .. 'Z', 'a' .. 'z', 0 .. 9);
+    my $salt     = join '', map { $alphabet[ rand @alphabet ] } 1 .. 21;
+    return crypt $password, sprintf '$2y$%02d$%su', $cost, $salt;
+}
+
 # Below the range that the system takes the ports of outgoing connections from.
 sub free_port () {
     for (1 .. 200) {

@@ -69,6 +69,8 @@ pub struct Identity {
     pub expires_at: u64,
     /// When the session ends whatever happens.
     pub ends_at: u64,
+    /// The user's epoch under the key that signs; zero where the credential has none.
+    epoch: u64,
 }
 
 impl Identity {
@@ -77,7 +79,7 @@ impl Identity {
         self.user.as_str()
     }
 
-    fn new(claims: &Claims<'_>, credential: Credential) -> Option<Self> {
+    fn new(claims: &Claims<'_>, credential: Credential, epoch: u64) -> Option<Self> {
         Some(Self {
             user: UserName::new(claims.user)?,
             credential,
@@ -85,6 +87,7 @@ impl Identity {
             issued_at: claims.issued_at,
             expires_at: claims.expires_at,
             ends_at: claims.ends_at,
+            epoch,
         })
     }
 }
@@ -167,7 +170,7 @@ impl<'a> Gate<'a> {
     /// Who the request comes from. An API token, where one is presented and taken, decides alone;
     /// otherwise the cookie.
     pub fn decide(&self, head: &RequestHead<'_>, now: u64) -> Verdict {
-        let found = match self.presented_api_token(head) {
+        let found = match self.presented_token(head) {
             Some(token) => self.admit(Purpose::Api, token, now),
             None if self.settings.accept.cookie() => self.by_cookie(head, now),
             None => Err(Cause::Missing),
@@ -179,8 +182,9 @@ impl<'a> Gate<'a> {
     }
 
     /// The API token that decides alone.
-    fn presented_api_token<'h>(&self, head: &RequestHead<'h>) -> Option<&'h [u8]> {
-        head.authorization.filter(|_| self.settings.accept.bearer()).and_then(api_token)
+    fn presented_token<'h>(&self, head: &RequestHead<'h>) -> Option<&'h [u8]> {
+        let bearer = self.settings.accept.bearer();
+        head.authorization.filter(|_| bearer).and_then(api_token)
     }
 
     /// Several cookies of our name may come, from other paths or hosts of the domain: any valid one
@@ -203,23 +207,28 @@ impl<'a> Gate<'a> {
     fn admit(&self, purpose: Purpose, token: &[u8], now: u64) -> Result<Identity, Cause> {
         let mut buffer = PayloadBuffer::default();
         let verified = self.ring.verify(purpose, token, now, &mut buffer)?;
-        let credential = self.check_user(purpose, &verified)?;
+        let (credential, epoch) = self.check_user(purpose, &verified)?;
         let claims = &verified.claims;
         if self.ended.contains(claims.session, claims.ends_at) {
             return Err(Cause::Revoked);
         }
-        Identity::new(claims, credential).ok_or(Cause::Malformed)
+        Identity::new(claims, credential, epoch).ok_or(Cause::Malformed)
     }
 
-    fn check_user(&self, purpose: Purpose, token: &Verified<'_>) -> Result<Credential, Cause> {
+    fn check_user(
+        &self,
+        purpose: Purpose,
+        token: &Verified<'_>,
+    ) -> Result<(Credential, u64), Cause> {
         let user = self.active_user(token.claims.user).ok_or(Cause::UnknownUser)?;
         if purpose == Purpose::Api {
-            return Ok(Credential::Bearer);
+            return Ok((Credential::Bearer, 0));
         }
-        if !token.has_epoch_of(self.ring, user.hash.as_str()) {
+        let hash = user.hash.as_str();
+        if !token.has_epoch_of(self.ring, hash) {
             return Err(Cause::PasswordChanged);
         }
-        Ok(Credential::Cookie)
+        Ok((Credential::Cookie, token.epoch_to_renew(self.ring, hash)))
     }
 
     /// The user of this name, unless disabled.
@@ -234,14 +243,14 @@ impl<'a> Gate<'a> {
         if identity.credential != Credential::Cookie || now < due.max(identity.issued_at + 1) {
             return None;
         }
-        let user = self.active_user(identity.user())?;
         let claims = Claims {
             session: identity.session,
             user: identity.user(),
             issued_at: now,
             expires_at: self.expiry(now, identity.ends_at),
             ends_at: identity.ends_at,
-            epoch: self.ring.epoch(identity.user(), user.hash.as_str()),
+            // Not that of the users now: a password that changed during the request ends the session.
+            epoch: identity.epoch,
         };
         let later = claims.expires_at > identity.expires_at;
         later.then(|| self.session_cookie(&claims, tls, now)).flatten()
@@ -270,8 +279,8 @@ impl<'a> Gate<'a> {
     /// and so is what a login would not help: a refused API token, a gate that takes no cookie.
     pub fn refusal(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
         let login = self.login_location(head);
-        let refused_token = self.presented_api_token(head).is_some();
-        let login_helps = self.settings.accept.cookie() && !refused_token;
+        let by_token = self.presented_token(head).is_some();
+        let login_helps = self.settings.accept.cookie() && !by_token;
         let reply = if login_helps && negotiate::is_navigation(head) {
             Reply::redirect(302, login)
         } else {
@@ -280,9 +289,7 @@ impl<'a> Gate<'a> {
                 Format::Html => unauthenticated_page(&login),
                 Format::Text => Reply::text(401, "unauthenticated"),
             };
-            // RFC 6750, section 3: why, only where a token came.
-            let error = if refused_token { ", error=\"invalid_token\"" } else { "" };
-            body.header("WWW-Authenticate", self.challenge() + error)
+            body.header("WWW-Authenticate", self.challenge(head))
         };
         let reply = reply.uncached();
         match cause {
@@ -293,10 +300,12 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// `WWW-Authenticate` (RFC 9110, section 11.6.1).
-    pub fn challenge(&self) -> String {
+    /// `WWW-Authenticate` (RFC 9110, section 11.6.1; RFC 6750, section 3).
+    pub fn challenge(&self, head: &RequestHead<'_>) -> String {
         let scheme = if self.settings.accept.bearer() { "Bearer" } else { "Cookie" };
-        format!("{scheme} realm=\"{}\"", self.settings.name)
+        let failed = self.presented_token(head).is_some();
+        let error = if failed { ", error=\"invalid_token\"" } else { "" };
+        format!("{scheme} realm=\"{}\"{error}", self.settings.name)
     }
 
     fn login_location(&self, head: &RequestHead<'_>) -> String {

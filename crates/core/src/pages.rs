@@ -117,12 +117,12 @@ impl Gate<'_> {
         }
         let length =
             field("content-length").and_then(|text| str::from_utf8(text).ok()?.parse().ok());
-        length.is_some_and(|length: u64| length > MAX_BODY as u64).then(|| self.too_large(head))
+        length.is_some_and(|length: u64| length > MAX_BODY as u64).then(|| too_large(head))
     }
 
     /// The answer to a body over [`MAX_BODY`].
     pub fn too_large(&self, head: &RequestHead<'_>) -> Reply {
-        problem(head, 413, "Too large", "The form is too large.").uncached()
+        too_large(head).uncached()
     }
 
     /// Takes the body of a login.
@@ -252,7 +252,7 @@ impl Gate<'_> {
             }
             Verdict::Challenge(_) => {
                 let body = json!({ "error": "unauthenticated", "login": self.path("login") });
-                Reply::json(401, &body).header("WWW-Authenticate", self.challenge())
+                Reply::json(401, &body).header("WWW-Authenticate", self.challenge(head))
             }
         }
     }
@@ -302,6 +302,10 @@ fn malformed(head: &RequestHead<'_>, error: FormError) -> Reply {
         }
         FormError::Malformed => problem(head, 400, "Bad form", "The form cannot be read."),
     }
+}
+
+fn too_large(head: &RequestHead<'_>) -> Reply {
+    problem(head, 413, "Too large", "The form is too large.")
 }
 
 fn not_allowed(head: &RequestHead<'_>, allow: &str) -> Reply {

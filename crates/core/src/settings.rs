@@ -356,7 +356,9 @@ fn on_or_off(args: Arguments<'_>) -> Result<bool, SettingsError> {
 }
 
 fn count(text: &str, min: usize, max: usize) -> Option<usize> {
-    text.parse().ok().filter(|n| (min..=max).contains(n))
+    // parse would also take a sign.
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|n| plain && (min..=max).contains(n))
 }
 
 fn once<T>(

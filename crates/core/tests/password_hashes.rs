@@ -5,6 +5,8 @@
 mod libcrypt;
 
 use authgate_core::password::{HashError, PasswordHash, Scheme};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use libcrypt::crypt;
 use proptest::prelude::*;
 use std::time::Instant;
@@ -112,6 +114,27 @@ fn argon2_is_held_to_its_form_and_range() {
     for bad in ["v=18$m=64,t=1,p=1", "v=19$m=7,t=1,p=1", "v=19$m=64,t=0,p=1", "v=19$m=64,x=1"] {
         assert_eq!(refusal(&format!("$argon2id${bad}")), "malformed argon2 hash", "{bad}");
     }
+}
+
+#[test]
+fn argon2_with_a_secret_of_its_own_is_refused() {
+    let text = "$argon2id$v=19$m=64,t=1,p=1,keyid=Zm9v$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+    assert_eq!(refusal(text), "hash \"argon2 with keyid\" is not supported");
+}
+
+#[test]
+fn argon2_without_its_version_is_the_first() {
+    use argon2::{Algorithm, Argon2, Params, Version};
+    let mut output = [0; 32];
+    let params = Params::new(64, 1, 1, None).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x10, params);
+    argon2.hash_password_into(PASSWORD, b"somesalt", &mut output).unwrap();
+    let output = STANDARD_NO_PAD.encode(output);
+    let verify = |version: &str| {
+        let text = format!("$argon2id{version}$m=64,t=1,p=1$c29tZXNhbHQ${output}");
+        PasswordHash::parse(&text, false).unwrap().verify(PASSWORD, no_crypt)
+    };
+    assert!(verify("") && verify("$v=16") && !verify("$v=19"));
 }
 
 #[test]

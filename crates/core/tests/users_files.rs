@@ -183,6 +183,7 @@ fn json_mistakes_have_their_line_and_quote_nothing() {
 fn yaml_mistakes_have_their_line() {
     assert_eq!(mistake("basic_auth_users:\n  a: secret\n  b: x\n"), "2: unknown hash");
     assert_eq!(mistake("basic_auth_users:\n  - a\n"), "2: invalid YAML");
+    assert_eq!(mistake("basic_auth_users:\n  ? [a, b]\n  : x\n"), "2: invalid YAML");
     assert_eq!(mistake(format!("basic_auth_users:\n  a: {HASH}\n\tb: x\n")), "3: invalid YAML");
     let weak = "basic_auth_users:\n  a: '{PLAIN}x'\n";
     assert_eq!(mistake(weak), "2: weak hash \"{PLAIN}\" (see allow_weak)");

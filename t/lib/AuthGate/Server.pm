@@ -179,6 +179,19 @@ sub wait_for_log ($self, $pattern, $seconds = 10) {
     return wait_until { $self->error_log =~ $pattern } $seconds, "a log line like $pattern";
 }
 
+# The lines of the error log that `$action` has caused. What the gate writes about a request stands
+# there before the answer goes out.
+sub lines_of ($self, $action) {
+    my $seen = length $self->error_log;
+    $action->();
+    return split /^/, substr $self->error_log, $seen;
+}
+
+# The same, without what nginx says of itself: the gate's lines alone.
+sub gate_lines_of ($self, $action) {
+    return grep { /authgate: / } $self->lines_of($action);
+}
+
 # An [alert] or [emerg] that the test brings about on purpose.
 sub expect_alert ($self, $pattern) { push @{ $self->{alerts} }, $pattern }
 

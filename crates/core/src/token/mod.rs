@@ -153,6 +153,15 @@ impl Verified<'_> {
             key.epoch(self.claims.user, stored_hash).ct_eq(&self.claims.epoch).into()
         })
     }
+
+    /// The epoch of this stored hash under the key that signs now: the token's own, where that key
+    /// signed it and [`Self::has_epoch_of`] holds.
+    pub fn epoch_to_renew(&self, ring: &KeyRing, stored_hash: &str) -> u64 {
+        match self.key {
+            0 => self.claims.epoch,
+            _ => ring.epoch(self.claims.user, stored_hash),
+        }
+    }
 }
 
 /// What a token says of itself. Nothing is verified: for display only.

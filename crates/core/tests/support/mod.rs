@@ -1,0 +1,270 @@
+//! A realm and requests to try the gate with.
+#![allow(dead_code, reason = "each test file takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
+
+use authgate_core::ended::{Ended, Head, Slot};
+use authgate_core::gate::{Gate, Identity, Verdict};
+use authgate_core::keyring::{KeyRing, Keys};
+use authgate_core::pages::Action;
+use authgate_core::reply::Reply;
+use authgate_core::request::{Method, RequestHead};
+use authgate_core::settings::{Builder, Settings};
+use authgate_core::token::{Claims, Purpose, SessionId, inspect};
+use authgate_core::users::Users;
+use proptest::test_runner::Config;
+
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const IDLE: u64 = 3600;
+pub(crate) const MAX: u64 = 12 * 3600;
+pub(crate) const KEYS: &str = "first MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\nlater ZDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n";
+pub(crate) const PASSWORD: &[u8] = b"correct horse";
+/// `htpasswd -nbBC 4 alice "correct horse"`
+pub(crate) const BCRYPT: &str = "$2y$04$ffE3f5EMQcNLmV26nmwDPOO6C2A6kUXDP9EHm4Y49ex0NOvIX0aau";
+/// The same with "battery staple".
+pub(crate) const OTHER_BCRYPT: &str =
+    "$2y$04$1AtdmLabvdpC9jc/YQye4OTjtwN8iHOp./ER9FahjldMMLPs.WVKK";
+/// `correct horse`
+pub(crate) const PBKDF2: &str =
+    "pbkdf2:sha256:1$salt$c4e11f1baca610327c7cd483d8ce88274afc6c4e457956b18183276485593de9";
+
+/// Everything that a gate borrows.
+pub(crate) struct Realm {
+    pub(crate) settings: Settings,
+    pub(crate) users: Users,
+    pub(crate) ring: KeyRing,
+    head: Head,
+    slots: Vec<Slot>,
+}
+
+/// alice and bob have bcrypt, carol has groups and pbkdf2, dave is disabled.
+pub(crate) fn users() -> Users {
+    let text = format!(
+        r#"{{"alice": "{BCRYPT}", "bob": "{OTHER_BCRYPT}",
+        "carol": {{"password": "{PBKDF2}", "groups": ["sre", "on call"]}},
+        "dave": {{"password": "{PBKDF2}", "disabled": true}}}}"#
+    );
+    Users::parse(text.as_bytes(), false).unwrap()
+}
+
+pub(crate) fn ring(keys: &str, realm: &str) -> KeyRing {
+    KeyRing::derive(&Keys::parse(keys.as_bytes()).unwrap(), realm, b"age")
+}
+
+pub(crate) fn settings(directives: &[(&str, &[&str])]) -> Settings {
+    let mut builder = Builder::new("ops").unwrap();
+    builder.directive("users", &["users"]).unwrap();
+    for (name, args) in directives {
+        builder.directive(name, args).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+pub(crate) fn realm() -> Realm {
+    realm_with(&[])
+}
+
+pub(crate) fn realm_with(directives: &[(&str, &[&str])]) -> Realm {
+    Realm {
+        settings: settings(directives),
+        users: users(),
+        ring: ring(KEYS, "ops"),
+        head: Head::default(),
+        slots: core::iter::repeat_with(Slot::default).take(64).collect(),
+    }
+}
+
+impl Realm {
+    /// The same realm with another users file.
+    pub(crate) fn with_users(self, text: &str) -> Self {
+        Self { users: Users::parse(text.as_bytes(), false).unwrap(), ..self }
+    }
+
+    /// The same settings with another ring.
+    pub(crate) fn with_ring(self, ring: KeyRing) -> Self {
+        Self { ring, ..self }
+    }
+
+    pub(crate) fn ended(&self) -> Ended<'_> {
+        Ended { head: &self.head, slots: &self.slots }
+    }
+
+    pub(crate) fn gate(&self) -> Gate<'_> {
+        let Self { settings, users, ring, .. } = self;
+        Gate { settings, users, ring, ended: self.ended() }
+    }
+
+    /// What a session token says that is made `NOW`, by default settings.
+    pub(crate) fn claims<'u>(&self, user: &'u str) -> Claims<'u> {
+        let hash = self.users.get(user).map_or("", |user| user.hash.as_str());
+        Claims {
+            session: SessionId([7; 16]),
+            user,
+            issued_at: NOW,
+            expires_at: NOW + IDLE,
+            ends_at: NOW + MAX,
+            epoch: self.ring.epoch(user, hash),
+        }
+    }
+
+    pub(crate) fn sign(&self, purpose: Purpose, claims: &Claims<'_>) -> String {
+        self.ring.sign(purpose, claims).unwrap()
+    }
+
+    pub(crate) fn session(&self, user: &str) -> String {
+        self.sign(Purpose::Session, &self.claims(user))
+    }
+
+    pub(crate) fn api_token(&self, user: &str) -> String {
+        let claims = Claims { expires_at: NOW + MAX, epoch: 0, ..self.claims(user) };
+        format!("agt_{}", self.sign(Purpose::Api, &claims))
+    }
+
+    pub(crate) fn decide(&self, request: &Request, now: u64) -> Verdict {
+        request.with_head(|head| self.gate().decide(head, now))
+    }
+
+    /// The verdict in a word: its `$authgate_status`, and who it is.
+    pub(crate) fn says(&self, request: &Request, now: u64) -> String {
+        match self.decide(request, now) {
+            Verdict::Admit(identity) => format!("ok {}", identity.user()),
+            Verdict::Challenge(cause) => cause.as_str().into(),
+        }
+    }
+
+    pub(crate) fn admitted(&self, request: &Request, now: u64) -> Identity {
+        match self.decide(request, now) {
+            Verdict::Admit(identity) => identity,
+            Verdict::Challenge(cause) => panic!("{}", cause.as_str()),
+        }
+    }
+}
+
+/// A request, owned.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    method: Method,
+    target: Vec<u8>,
+    tls: bool,
+    cookies: Vec<String>,
+    authorization: Option<String>,
+    fields: Vec<(&'static str, String)>,
+}
+
+pub(crate) fn request(method: Method, target: impl Into<Vec<u8>>) -> Request {
+    let (cookies, fields) = (Vec::new(), Vec::new());
+    Request { method, target: target.into(), tls: false, cookies, authorization: None, fields }
+}
+
+pub(crate) fn get(target: &str) -> Request {
+    request(Method::Get, target)
+}
+
+pub(crate) fn post(target: &str) -> Request {
+    request(Method::Post, target)
+}
+
+/// A post of the login form.
+pub(crate) fn form() -> Request {
+    post("/authgate/login").field("content-type", "application/x-www-form-urlencoded")
+}
+
+impl Request {
+    pub(crate) fn method(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    pub(crate) fn target(self, target: &str) -> Self {
+        Self { target: target.into(), ..self }
+    }
+
+    pub(crate) fn tls(self) -> Self {
+        Self { tls: true, ..self }
+    }
+
+    pub(crate) fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn accept(self, types: &str) -> Self {
+        self.field("accept", types)
+    }
+
+    /// Adds a session cookie.
+    pub(crate) fn cookie(mut self, token: &str) -> Self {
+        let name = if self.tls { "__Host-authgate" } else { "authgate" };
+        self.cookies.push(format!("{name}={token}"));
+        self
+    }
+
+    pub(crate) fn authorization(self, value: impl Into<String>) -> Self {
+        Self { authorization: Some(value.into()), ..self }
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.authorization(format!("Bearer {token}"))
+    }
+
+    pub(crate) fn with_head<R>(&self, with: impl FnOnce(&RequestHead<'_>) -> R) -> R {
+        let cookies: Vec<&[u8]> = self.cookies.iter().map(String::as_bytes).collect();
+        let lookup = |name: &str| {
+            let field = self.fields.iter().find(|(key, _)| *key == name);
+            field.map(|(_, value)| value.as_bytes())
+        };
+        let mut halves = self.target.splitn(2, |&byte| byte == b'?');
+        with(&RequestHead {
+            method: self.method,
+            path: halves.next().unwrap(),
+            target: &self.target,
+            query: halves.next().unwrap_or_default(),
+            tls: self.tls,
+            cookies: &cookies,
+            authorization: self.authorization.as_deref().map(str::as_bytes),
+            fields: &lookup,
+        })
+    }
+}
+
+pub(crate) fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
+    let mut found = reply.headers.iter().filter(|(key, _)| *key == name);
+    let (_, value) = found.next()?;
+    assert!(found.next().is_none(), "{name} twice");
+    Some(value)
+}
+
+/// What no answer of the gate lacks, each of it once.
+pub(crate) fn is_guarded(reply: &Reply) -> bool {
+    let html = reply.content_type.is_some_and(|is| is.starts_with("text/html"));
+    header(reply, "Cache-Control") == Some("no-store")
+        && header(reply, "X-Content-Type-Options") == Some("nosniff")
+        && header(reply, "Content-Security-Policy").is_some() == html
+        && header(reply, "Referrer-Policy").is_some() == html
+        && reply.content_type.is_none() == reply.body.is_empty()
+}
+
+pub(crate) fn event(reply: &Reply) -> Option<String> {
+    reply.event.as_ref().map(ToString::to_string)
+}
+
+pub(crate) fn reply(action: Action) -> Reply {
+    match action {
+        Action::Reply(reply) => reply,
+        Action::ReadBody => panic!("asks for the body"),
+        Action::Check(_) => panic!("asks for a check"),
+    }
+}
+
+/// The token in a `Set-Cookie`.
+pub(crate) fn token_of(set_cookie: &str) -> &str {
+    set_cookie.split_once('=').unwrap().1.split(';').next().unwrap()
+}
+
+/// The key that signed a token.
+pub(crate) fn key_of(token: &str) -> String {
+    inspect(token.as_bytes()).unwrap().key_id.to_string()
+}
+
+/// `PROPTEST_CASES`, where it asks for more than we do.
+pub(crate) fn cases(default: u32) -> Config {
+    Config { cases: Config::default().cases.max(default), ..Config::default() }
+}
