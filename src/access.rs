@@ -106,10 +106,7 @@ pub(crate) fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String>
     let realm = visit.admitted_by.get()?;
     match &*visit.verdict_of(realm)? {
         Verdict::Admit(identity) => {
-            let gate = realm.gate()?;
-            // A logout in another worker may have come in between.
-            let live = !gate.ended.contains(identity.session, identity.ends_at);
-            live.then(|| gate.renewal(identity, request.tls(), crate::nginx::now())).flatten()
+            realm.gate()?.renewal(identity, request.tls(), crate::nginx::now())
         }
         Verdict::Challenge(_) => None,
     }

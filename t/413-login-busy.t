@@ -38,7 +38,7 @@ for my $format ('text/html', 'application/json') {
     is $_->headers('Set-Cookie'), 0, "$format: no cookie" for @busy;
     is $_->header('Cache-Control'), 'no-store', "$format: not to be stored" for @busy;
     is $_->headers('Set-Cookie'), 1, "$format: a cookie" for @in;
-    my $busy = qr/\[error\].* authgate: login failed, user "alice", reason "busy", realm "ops", client: /;
+    my $busy = qr/\[warn\].* authgate: login busy, user "alice", realm "ops", client: /;
     my $said = grep { $_ =~ $busy } @lines;
     is $said, @busy, "$format: a line in the log for each";
     if ($format eq 'text/html') {

@@ -73,7 +73,7 @@ sub slow_and_waiting ($waiting, $path = '/authgate/login') {
     is $busy->header('Set-Cookie'), undef, 'E60 503 sets no cookie';
     is_deeply [map { $_->answer->status } @pending], [(303) x 5], 'E60 those who wait are answered';
     like $server->error_log,
-        qr/\[error\].*authgate: login failed, user "alice", reason "busy", realm "ops", client: 127\.0\.0\.1/,
+        qr/\[warn\].*authgate: login busy, user "alice", realm "ops", client: 127\.0\.0\.1/,
         'E60 the log says busy';
     is $client->login('alice', $PASSWORD{alice})->status, 303, 'E60 then there is room again';
 }

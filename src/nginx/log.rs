@@ -11,6 +11,7 @@ use ngx::ffi::{
 pub(super) fn event(request: Request<'_>, event: &Event) {
     let level = match event.level() {
         Level::Error => NGX_LOG_ERR,
+        Level::Warn => NGX_LOG_WARN,
         Level::Info => NGX_LOG_INFO,
     };
     let log = request.log();

@@ -44,9 +44,7 @@ pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent 
 
 /// Carries out what goes with a reply, sends it and ends the request.
 pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
-    if let Some((session, ends_at)) = reply.ends
-        && !realm.end_session(session, ends_at)
-    {
+    if !reply.ends.iter().all(|(session, ends_at)| realm.end_session(*session, *ends_at)) {
         return Sent::failed(request);
     }
     if let Some(event) = &reply.event {

@@ -51,9 +51,13 @@ pub struct Ended<'a> {
 impl Ended<'_> {
     /// Whether the session has ended. `ends_at` is its absolute end, in Unix seconds.
     pub fn contains(&self, session: SessionId, ends_at: u64) -> bool {
-        let listed = self.head.count.load(Acquire) != 0
-            && self.chain(words(session)).any(|slot| slot.names(words(session)));
-        listed || self.covers(ends_at)
+        self.lists(session) || self.covers(ends_at)
+    }
+
+    /// Whether this very id has been ended: what a full table says of everyone is left aside.
+    pub fn lists(&self, session: SessionId) -> bool {
+        self.head.count.load(Acquire) != 0
+            && self.chain(words(session)).any(|slot| slot.names(words(session)))
     }
 
     /// Ends the session. The caller holds the zone's lock. Times in Unix seconds.

@@ -22,6 +22,14 @@ pub enum Event {
         /// The realm.
         realm: String,
     },
+    /// Someone has to come again: too many checks waited already. Nobody's fault, so not a failure
+    /// that a ban counts.
+    LoginBusy {
+        /// The name that was typed.
+        user: String,
+        /// The realm.
+        realm: String,
+    },
     /// Someone signed out.
     Logout {
         /// The user.
@@ -45,8 +53,6 @@ pub enum Reason {
     BadPassword,
     /// There is no such user, or the user is disabled.
     UnknownUser,
-    /// Too many checks waited already.
-    Busy,
 }
 
 /// How much an event matters.
@@ -54,6 +60,8 @@ pub enum Reason {
 pub enum Level {
     /// nginx's `error`: what a default installation shows.
     Error,
+    /// nginx's `warn`.
+    Warn,
     /// nginx's `info`.
     Info,
 }
@@ -63,6 +71,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LoginFailed { .. } => Level::Error,
+            Self::LoginBusy { .. } => Level::Warn,
             Self::LoginOk { .. } | Self::Logout { .. } | Self::TokenRefused { .. } => Level::Info,
         }
     }
@@ -77,6 +86,9 @@ impl fmt::Display for Event {
             Self::LoginFailed { user, reason, realm } => {
                 let (user, reason) = (Escaped(user), reason.as_str());
                 write!(f, "login failed, user \"{user}\", reason \"{reason}\", realm \"{realm}\"")
+            }
+            Self::LoginBusy { user, realm } => {
+                write!(f, "login busy, user \"{}\", realm \"{realm}\"", Escaped(user))
             }
             Self::Logout { user, realm } => {
                 write!(f, "logout, user \"{}\", realm \"{realm}\"", Escaped(user))
@@ -93,7 +105,6 @@ impl Reason {
         match self {
             Self::BadPassword => "bad_password",
             Self::UnknownUser => "unknown_user",
-            Self::Busy => "busy",
         }
     }
 }

@@ -204,12 +204,25 @@ impl<'a> Gate<'a> {
         best
     }
 
+    /// Every session that the request's cookies name, of whichever user.
+    pub(crate) fn sessions(&self, head: &RequestHead<'_>, now: u64) -> Vec<Identity> {
+        let candidates = self.settings.cookie.candidates(head.tls, head.cookies);
+        candidates.filter_map(|token| self.admit(Purpose::Session, token, now).ok()).collect()
+    }
+
     fn admit(&self, purpose: Purpose, token: &[u8], now: u64) -> Result<Identity, Cause> {
         let mut buffer = PayloadBuffer::default();
         let verified = self.ring.verify(purpose, token, now, &mut buffer)?;
         let (credential, epoch) = self.check_user(purpose, &verified)?;
         let claims = &verified.claims;
-        if self.ended.contains(claims.session, claims.ends_at) {
+        let ended = match purpose {
+            // Where a full table ends everyone, it means sessions.
+            Purpose::Api => self.ended.lists(claims.session),
+            Purpose::Session | Purpose::Device => {
+                self.ended.contains(claims.session, claims.ends_at)
+            }
+        };
+        if ended {
             return Err(Cause::Revoked);
         }
         Identity::new(claims, credential, epoch).ok_or(Cause::Malformed)
@@ -241,6 +254,10 @@ impl<'a> Gate<'a> {
     pub fn renewal(&self, identity: &Identity, tls: bool, now: u64) -> Option<String> {
         let due = identity.issued_at.saturating_add(self.settings.session.idle / 10);
         if identity.credential != Credential::Cookie || now < due.max(identity.issued_at + 1) {
+            return None;
+        }
+        // A logout elsewhere may have come while the request ran.
+        if self.ended.contains(identity.session, identity.ends_at) {
             return None;
         }
         let claims = Claims {

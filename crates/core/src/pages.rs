@@ -178,7 +178,7 @@ impl Gate<'_> {
         };
         let event = Event::LoginOk { user: check.username.clone(), realm: self.realm() };
         let reply = reply.header("Set-Cookie", cookie).event(event);
-        Some(reply.ending(self.cookie_session(head, now)).uncached())
+        Some(reply.ending(ends(&self.sessions(head, now))).uncached())
     }
 
     /// The answer where no more checks can wait.
@@ -190,7 +190,7 @@ impl Gate<'_> {
                 Reply::html(503, self.form(&check.username, &check.return_to, notice))
             }
         };
-        let event = self.login_failed(check, Reason::Busy);
+        let event = Event::LoginBusy { user: check.username.clone(), realm: self.realm() };
         reply.header("Retry-After", BUSY_SECONDS.to_string()).event(event).uncached()
     }
 
@@ -230,11 +230,12 @@ impl Gate<'_> {
         }
         let reply = Reply::redirect(303, self.path("login"));
         let reply = reply.header("Set-Cookie", self.cookie().clear(head.tls));
-        match self.signed_in_by_cookie(head, now) {
+        let sessions = self.sessions(head, now);
+        match sessions.first() {
             None => reply,
-            Some(identity) => reply
-                .event(Event::Logout { user: identity.user().into(), realm: self.realm() })
-                .ending(Some((identity.session, identity.ends_at))),
+            Some(first) => reply
+                .event(Event::Logout { user: first.user().into(), realm: self.realm() })
+                .ending(ends(&sessions)),
         }
     }
 
@@ -254,18 +255,6 @@ impl Gate<'_> {
                 let body = json!({ "error": "unauthenticated", "login": self.path("login") });
                 Reply::json(401, &body).header("WWW-Authenticate", self.challenge(head))
             }
-        }
-    }
-
-    fn cookie_session(&self, head: &RequestHead<'_>, now: u64) -> Option<(SessionId, u64)> {
-        self.signed_in_by_cookie(head, now).map(|identity| (identity.session, identity.ends_at))
-    }
-
-    fn signed_in_by_cookie(&self, head: &RequestHead<'_>, now: u64) -> Option<Identity> {
-        let cookie_only = RequestHead { authorization: None, ..*head };
-        match self.decide(&cookie_only, now) {
-            Verdict::Admit(identity) => Some(identity),
-            Verdict::Challenge(_) => None,
         }
     }
 
@@ -289,6 +278,10 @@ impl Gate<'_> {
 
 /// A check takes a fraction of a second: after this many the queue has moved.
 const BUSY_SECONDS: u32 = 5;
+
+fn ends(sessions: &[Identity]) -> Vec<(SessionId, u64)> {
+    sessions.iter().map(|identity| (identity.session, identity.ends_at)).collect()
+}
 
 fn cross_site(head: &RequestHead<'_>) -> Reply {
     let text = "This form was sent from another site, so nothing was done.";

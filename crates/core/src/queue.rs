@@ -54,7 +54,12 @@ impl<T> FairQueue<T> {
     /// Takes out what `is` names.
     pub fn remove(&mut self, is: impl Fn(&T) -> bool) -> Option<T> {
         let index = self.waiting.iter().position(|entry| is(&entry.item))?;
-        Some(self.waiting.swap_remove(index).item)
+        let gone = self.waiting.swap_remove(index);
+        // Those of its network move up: a client that leaves costs the others no turn.
+        let behind =
+            |entry: &&mut Entry<T>| entry.network == gone.network && entry.turn > gone.turn;
+        self.waiting.iter_mut().filter(behind).for_each(|entry| entry.turn -= 1);
+        Some(gone.item)
     }
 
     fn waiting_of(&self, network: Network) -> usize {
@@ -95,6 +100,21 @@ mod tests {
         let mut queue = FairQueue::default();
         assert_eq!(queue.push(FLOOD, 1, 0), Some(1));
         assert_eq!(queue.pop(), None);
+    }
+
+    #[test]
+    fn e62_who_leaves_costs_the_network_no_turn() {
+        let mut queue = FairQueue::default();
+        for item in 0..4 {
+            queue.push(OTHER, item, 8);
+        }
+        for item in 100..102 {
+            queue.push(FLOOD, item, 8);
+        }
+        queue.remove(|item| *item < 1);
+        queue.remove(|item| *item == 1);
+        let served: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(served, [2, 100, 3, 101]);
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub struct Reply {
     pub body: String,
     /// Further fields: these names are on the answer once, whatever the configuration adds.
     pub headers: Vec<(&'static str, String)>,
-    /// A session to end before the answer goes out.
-    pub ends: Option<(SessionId, u64)>,
+    /// Sessions to end before the answer goes out, with their absolute ends.
+    pub ends: Vec<(SessionId, u64)>,
     /// A line for the log.
     pub event: Option<Event>,
 }
@@ -53,7 +53,7 @@ impl Reply {
             content_type: None,
             body: String::new(),
             headers: vec![("Location", location)],
-            ends: None,
+            ends: Vec::new(),
             event: None,
         }
     }
@@ -78,10 +78,10 @@ impl Reply {
         Self { event: Some(event), ..self }
     }
 
-    /// Adds a session to end.
+    /// Adds sessions to end.
     #[must_use]
-    pub fn ending(self, session: Option<(SessionId, u64)>) -> Self {
-        Self { ends: session, ..self }
+    pub fn ending(self, sessions: Vec<(SessionId, u64)>) -> Self {
+        Self { ends: sessions, ..self }
     }
 
     fn with_body(status: u16, content_type: &'static str, body: String) -> Self {
@@ -90,7 +90,7 @@ impl Reply {
             content_type: Some(content_type),
             body,
             headers: Vec::new(),
-            ends: None,
+            ends: Vec::new(),
             event: None,
         }
     }

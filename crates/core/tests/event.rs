@@ -33,9 +33,9 @@ fn every_line_to_the_letter() {
             r#"login failed, user "bob", reason "unknown_user", realm "ops""#,
         ),
         (
-            failed(Reason::Busy),
-            Level::Error,
-            r#"login failed, user "bob", reason "busy", realm "ops""#,
+            Event::LoginBusy { user: user(), realm: realm() },
+            Level::Warn,
+            r#"login busy, user "bob", realm "ops""#,
         ),
         (
             Event::Logout { user: user(), realm: realm() },
@@ -59,7 +59,8 @@ fn i116_every_name_in_a_line_is_escaped() {
     let escaped = r#"user "\x22\x0A, client: 1.2.3.4","#;
     for event in [
         Event::LoginOk { user: user.clone(), realm: realm() },
-        Event::LoginFailed { user: user.clone(), reason: Reason::Busy, realm: realm() },
+        Event::LoginFailed { user: user.clone(), reason: Reason::BadPassword, realm: realm() },
+        Event::LoginBusy { user: user.clone(), realm: realm() },
         Event::Logout { user, realm: realm() },
     ] {
         assert!(event.to_string().contains(escaped), "{event}");

@@ -320,6 +320,27 @@ fn any_sort() -> impl Strategy<Value = Sort> {
     ]
 }
 
+#[test]
+fn a13_nothing_is_renewed_once_the_session_has_ended() {
+    let realm = realm();
+    let later = NOW + IDLE / 2;
+    let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
+    realm.ended().insert(identity.session, identity.ends_at, later);
+    assert_eq!(realm.gate().renewal(&identity, false, later), None);
+}
+
+#[test]
+fn i112_a_table_full_of_ended_sessions_says_nothing_of_api_tokens() {
+    let realm = realm();
+    for id in 0..1000_u32 {
+        let mut session = [0; 16];
+        session[..4].copy_from_slice(&id.wrapping_mul(2_654_435_761).to_be_bytes());
+        realm.ended().insert(SessionId(session), NOW + MAX, NOW);
+    }
+    assert_eq!(of_cookie(&realm, &realm.session("alice")), "revoked");
+    assert_eq!(of_bearer(&realm, &realm.api_token("alice")), "ok alice");
+}
+
 proptest! {
     #![proptest_config(cases(300))]
 
@@ -538,7 +559,7 @@ fn accept_names_the_credentials_that_are_taken() {
 fn refusal(realm: &Realm, request: &Request, cause: Cause) -> Reply {
     let reply = request.with_head(|head| realm.gate().refusal(head, cause));
     assert!(is_guarded(&reply), "{reply:?}");
-    assert_eq!(reply.ends, None);
+    assert_eq!(reply.ends, []);
     reply
 }
 

@@ -10,7 +10,7 @@ use authgate_core::pages::{Action, Check, Page};
 use authgate_core::password::Scheme;
 use authgate_core::reply::Reply;
 use authgate_core::request::Method;
-use authgate_core::token::{Purpose, SessionId};
+use authgate_core::token::{Claims, Purpose, SessionId};
 use support::*;
 
 const FRESH: SessionId = SessionId([1; 16]);
@@ -158,7 +158,7 @@ fn signed_in_already_one_goes_where_one_wanted() {
     ] {
         let reply = page(&realm, Page::Login, &get(target).cookie(&token));
         assert_eq!((reply.status, header(&reply, "Location")), (303, Some(location)));
-        assert_eq!((header(&reply, "Set-Cookie"), reply.ends), (None, None));
+        assert_eq!((header(&reply, "Set-Cookie"), &*reply.ends), (None, &[][..]));
     }
     // An API token is no session to go on with.
     let by_token = get("/authgate/login").bearer(&realm.api_token("alice"));
@@ -179,7 +179,7 @@ fn c37_a_post_from_another_site_does_nothing() {
         for at in [Page::Login, Page::Logout] {
             let reply = page(&realm, at, &request);
             assert_eq!(reply.status, 403, "{at:?} {name}: {value}");
-            assert_eq!((header(&reply, "Set-Cookie"), reply.ends), (None, None));
+            assert_eq!((header(&reply, "Set-Cookie"), &*reply.ends), (None, &[][..]));
             assert_eq!(event(&reply), None);
         }
         // Before anything else about the body: the type, the length.
@@ -253,7 +253,7 @@ fn e63_who_is_not_there_costs_as_much_and_never_gets_in() {
         for matches in [false, true] {
             let reply = outcome(&realm, &form(), &body, matches);
             assert_eq!(reply.status, 403, "{name}");
-            assert_eq!((header(&reply, "Set-Cookie"), reply.ends), (None, None));
+            assert_eq!((header(&reply, "Set-Cookie"), &*reply.ends), (None, &[][..]));
             assert!(event(&reply).unwrap().contains("reason \"unknown_user\""));
         }
     }
@@ -343,7 +343,7 @@ fn the_right_password_signs_in() {
         assert_eq!((reply.status, reply.content_type), (303, None));
         assert_eq!(header(&reply, "Location"), Some("/graph?a=1"));
         assert_eq!(event(&reply), Some(format!("login ok, user \"{name}\", realm \"ops\"")));
-        assert_eq!(reply.ends, None);
+        assert_eq!(reply.ends, []);
 
         let set_cookie = header(&reply, "Set-Cookie").unwrap();
         let token = token_of(set_cookie);
@@ -388,21 +388,46 @@ fn a_session_shorter_than_idle_says_so() {
     assert!(header(&reply, "Set-Cookie").unwrap().ends_with("; Max-Age=600"));
 }
 
+/// A request whose cookies name three sessions: two of alice's, one of bob's.
+fn with_three_sessions(realm: &Realm, request: Request) -> (Request, Vec<(SessionId, u64)>) {
+    let of =
+        |user: &'static str, id: u8| Claims { session: SessionId([id; 16]), ..realm.claims(user) };
+    let claims = [of("alice", 1), of("alice", 2), of("bob", 3)];
+    let request = claims
+        .iter()
+        .fold(request, |request, claims| request.cookie(&realm.sign(Purpose::Session, claims)));
+    (request, claims.iter().map(|claims| (claims.session, claims.ends_at)).collect())
+}
+
+#[test]
+fn a23_a_logout_ends_every_session_that_the_request_names() {
+    let realm = realm();
+    let (request, sessions) = with_three_sessions(&realm, post("/authgate/logout"));
+    assert_eq!(page(&realm, Page::Logout, &request).ends, sessions);
+}
+
+#[test]
+fn a24_signing_in_ends_every_session_that_the_request_names() {
+    let realm = realm();
+    let (request, sessions) = with_three_sessions(&realm, form());
+    assert_eq!(outcome(&realm, &request, "username=alice", true).ends, sessions);
+}
+
 #[test]
 fn a24_signing_in_again_ends_the_session_before() {
     let realm = realm();
     for before in ["alice", "bob"] {
         let request = form().cookie(&realm.session(before));
         let reply = outcome(&realm, &request, "username=alice", true);
-        assert_eq!(reply.ends, Some((SessionId([7; 16]), NOW + MAX)), "{before}");
+        assert_eq!(reply.ends, [(SessionId([7; 16]), NOW + MAX)], "{before}");
         let token = token_of(header(&reply, "Set-Cookie").unwrap());
         assert_eq!(realm.admitted(&get("/").cookie(token), NOW).session, FRESH);
     }
     // Nothing is ended that is no session of ours, nor by a failure.
     let foreign = form().cookie("garbage").bearer(&realm.api_token("alice"));
-    assert_eq!(outcome(&realm, &foreign, "username=alice", true).ends, None);
+    assert_eq!(outcome(&realm, &foreign, "username=alice", true).ends, []);
     let request = form().cookie(&realm.session("alice"));
-    assert_eq!(outcome(&realm, &request, "username=alice", false).ends, None);
+    assert_eq!(outcome(&realm, &request, "username=alice", false).ends, []);
 }
 
 #[test]
@@ -440,7 +465,7 @@ fn e60_too_busy() {
         assert!(is_guarded(&reply));
         assert_eq!((reply.status, reply.content_type), (503, Some(content_type)));
         assert_eq!(header(&reply, "Retry-After"), Some("5"));
-        let line = "login failed, user \"alice\", reason \"busy\", realm \"ops\"";
+        let line = "login busy, user \"alice\", realm \"ops\"";
         assert_eq!(event(&reply).as_deref(), Some(line));
         if content_type == "application/json" {
             assert_eq!(reply.body, "{\"error\":\"busy\"}\n");
@@ -458,7 +483,7 @@ fn the_logout_page_asks_and_ends_nothing() {
         page(&realm, Page::Logout, &get("/authgate/logout").cookie(&realm.session("alice")));
     assert_eq!(reply.status, 200);
     assert!(reply.body.contains("action=\"/authgate/logout\"") && reply.body.contains("alice"));
-    assert_eq!((header(&reply, "Set-Cookie"), reply.ends), (None, None));
+    assert_eq!((header(&reply, "Set-Cookie"), &*reply.ends), (None, &[][..]));
     let reply = page(&realm, Page::Logout, &get("/authgate/logout"));
     assert_eq!((reply.status, header(&reply, "Location")), (303, Some("/authgate/login")));
 }
@@ -474,7 +499,7 @@ fn b34_a_logout_ends_the_session_and_clears_the_cookie_as_it_was_set() {
         let request = if tls { request.tls() } else { request }.cookie(token);
         let reply = page(&realm, Page::Logout, &request);
         assert_eq!((reply.status, header(&reply, "Location")), (303, Some("/authgate/login")));
-        assert_eq!(reply.ends, Some((FRESH, NOW + MAX)));
+        assert_eq!(reply.ends, [(FRESH, NOW + MAX)]);
         assert_eq!(event(&reply).as_deref(), Some("logout, user \"alice\", realm \"ops\""));
         let cleared = header(&set, "Set-Cookie")
             .unwrap()
@@ -490,13 +515,13 @@ fn a_logout_without_a_session_clears_the_cookie() {
     let by_token = post("/authgate/logout").bearer(&realm.api_token("alice"));
     for request in [post("/authgate/logout"), post("/authgate/logout").cookie("x"), by_token] {
         let reply = page(&realm, Page::Logout, &request);
-        assert_eq!((reply.status, reply.ends), (303, None));
+        assert_eq!((reply.status, &*reply.ends), (303, &[][..]));
         assert!(header(&reply, "Set-Cookie").unwrap().starts_with("authgate=; "));
         assert_eq!(event(&reply), None);
     }
     // An API token beside the cookie does not hide the session.
     let both = post("/authgate/logout").bearer("agt_x").cookie(&realm.session("alice"));
-    assert_eq!(page(&realm, Page::Logout, &both).ends, Some((SessionId([7; 16]), NOW + MAX)));
+    assert_eq!(page(&realm, Page::Logout, &both).ends, [(SessionId([7; 16]), NOW + MAX)]);
 }
 
 #[test]
