@@ -90,12 +90,14 @@ pub(crate) fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Th
     if let Some(Waiting { request: other, check, then }) = displaced {
         // SAFETY: a waiting entry's request is live: it takes its entry along when it ends.
         let Some(other) = (unsafe { Request::new(other) }) else { return Sent::LATER };
-        let itself = other.raw() == request.raw();
-        let sent = then(other, Outcome::Busy(check));
-        if itself {
-            return sent;
+        if other.raw() == request.raw() {
+            return then(other, Outcome::Busy(check));
         }
-        run_posted(other);
+        // Answering may free the request, never its connection.
+        let connection = other.get().connection;
+        let _: Sent = then(other, Outcome::Busy(check));
+        // SAFETY: connections are nginx's for good; a closed one has nothing posted.
+        unsafe { ngx_http_run_posted_requests(connection) }
     }
     Sent::LATER
 }
@@ -159,20 +161,22 @@ fn then_on(request: *mut ngx_http_request_t, then: Then, outcome: Outcome) -> Se
     }
 }
 
-/// In a thread of the pool.
+/// In a thread of the pool. The event loop keeps to the job's task meanwhile (its timer), and the
+/// thread to what is borrowed here.
 unsafe extern "C" fn run(job: *mut c_void, _log: *mut ngx_log_t) {
-    // SAFETY: the job is this thread's alone until it returns (see `start`).
-    let job = unsafe { &mut *job.cast::<Job>() };
-    if job.priority == Priority::Lowest {
+    let job = job.cast::<Job>();
+    // SAFETY: these fields are this thread's alone until it returns (see `start`).
+    let (check, matches, priority) =
+        unsafe { (&(*job).check, &mut (*job).matches, (*job).priority) };
+    if priority == Priority::Lowest {
         lower_priority();
     }
-    let check = &job.check;
     let verify = || {
         #[cfg(feature = "faults")]
         assert!(check.username != "panic-in-check", "on request");
         check.hash.verify(&check.password, crypt)
     };
-    job.matches = panic::catch_unwind(AssertUnwindSafe(verify)).map_err(std::mem::forget).ok();
+    *matches = panic::catch_unwind(AssertUnwindSafe(verify)).map_err(std::mem::forget).ok();
 }
 
 /// Once for each thread: nice 19, behind every other thread of the machine.
@@ -266,12 +270,6 @@ unsafe extern "C" fn resume(raw: *mut ngx_http_request_t) {
         // SAFETY: what has failed above has not ended the request.
         unsafe { ngx_http_finalize_request(raw, 500) }
     }
-}
-
-fn run_posted(request: Request<'_>) {
-    // SAFETY: the connection of a request that has just been answered lives until its posted
-    // requests have run.
-    unsafe { ngx_http_run_posted_requests(request.get().connection) }
 }
 
 /// Lets a waiting check go, unhashed, when its request ends.
