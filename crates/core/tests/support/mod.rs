@@ -1,6 +1,8 @@
 //! A realm and requests to try the gate with.
 #![allow(dead_code, reason = "each test file takes what it needs")]
-#![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
+
+pub(crate) mod pages;
 
 use authgate_core::ended::{Ended, Head, Slot};
 use authgate_core::gate::{Gate, Identity, Verdict};

@@ -1,0 +1,47 @@
+//! Asking the pages of the gate.
+
+use super::*;
+use authgate_core::pages::{Action, Check, Page};
+use authgate_core::reply::Reply;
+use authgate_core::token::SessionId;
+
+pub(crate) const FRESH: SessionId = SessionId([1; 16]);
+pub(crate) fn page(realm: &Realm, page: Page, request: &Request) -> Reply {
+    let reply = reply(request.with_head(|head| realm.gate().page(page, head, NOW)));
+    assert!(is_guarded(&reply), "{reply:?}");
+    reply
+}
+
+pub(crate) fn is_read(request: &Request) -> bool {
+    let action = request.with_head(|head| realm().gate().page(Page::Login, head, NOW));
+    matches!(action, Action::ReadBody)
+}
+
+pub(crate) fn check(realm: &Realm, body: &str) -> Check {
+    match form().with_head(|head| realm.gate().posted(head, body.as_bytes())) {
+        Action::Check(check) => check,
+        Action::ReadBody => panic!("asks for the body again"),
+        Action::Reply(reply) => panic!("answers {}", reply.status),
+    }
+}
+
+/// The answer to a body that needs no check.
+pub(crate) fn posted(realm: &Realm, request: &Request, body: &[u8]) -> Reply {
+    let reply = reply(request.with_head(|head| realm.gate().posted(head, body)));
+    assert!(is_guarded(&reply), "{reply:?}");
+    reply
+}
+
+pub(crate) fn outcome(realm: &Realm, request: &Request, body: &str, matches: bool) -> Reply {
+    let check = check(realm, body);
+    let reply = request.with_head(|head| realm.gate().checked(head, &check, matches, FRESH, NOW));
+    let reply = reply.unwrap();
+    assert!(is_guarded(&reply), "{reply:?}");
+    reply
+}
+
+/// The whole of a login, with the real check.
+pub(crate) fn sign_in(realm: &Realm, request: &Request, body: &str) -> Reply {
+    let check = check(realm, body);
+    outcome(realm, request, body, check.hash.verify(&check.password, |_, _| None))
+}
