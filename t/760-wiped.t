@@ -160,6 +160,23 @@ for my $name (sort keys %unchecked) {
     is_wiped($name, $canary);
 }
 
+# A form that is refused unread, on a connection whose buffer nginx keeps.
+for my $chunked (0, 1) {
+    my $canary = canary();
+    my %headers = ('Sec-Fetch-Site' => 'cross-site', Connection => 'keep-alive');
+    my $bytes = AuthGate::Pending::login_bytes($server->client, 'nobody', $canary, headers => \%headers);
+    my ($head, $body) = split /(?<=\r\n\r\n)/, $bytes, 2;
+    if ($chunked) {
+        $head =~ s/Content-Length: \d+/Transfer-Encoding: chunked/;
+        $body = join '', chunks($body, 4000), "0\r\n\r\n";
+    }
+    my $name = 'refused unread' . ($chunked ? ', chunked' : '');
+    my $socket = fresh_client()->connect;
+    print $socket $head . $body;
+    is AuthGate::Response->read($socket, 'POST')->status, 403, "$name: 403";
+    is_wiped($name, $canary);
+}
+
 # A client that goes away in the middle of the form, or while its password is checked.
 for my $way ('in the middle of the form', 'during the check') {
     my $canary = canary();

@@ -6,7 +6,7 @@ use super::reply::Sent;
 use super::request::Request;
 use ngx::ffi::{
     NGX_AGAIN, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SPECIAL_RESPONSE, ngx_chain_t,
-    ngx_http_finalize_request, ngx_http_read_client_request_body,
+    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_read_client_request_body,
     ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_int_t,
 };
 use zeroize::{Zeroize, Zeroizing};
@@ -47,6 +47,26 @@ pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
         ngx_http_finalize_request(raw, if failed { code } else { NGX_DONE as ngx_int_t });
     }
     Sent::LATER
+}
+
+/// Leaves the body unread, and wipes what of it has come with the head. NGX_OK, or a status.
+pub(super) fn discard(request: Request<'_>) -> ngx_int_t {
+    // SAFETY: a live request; what nginx has moved `pos` over in the buffer of the head is body that
+    // nobody will read.
+    unsafe {
+        let buffer = request.get().header_in;
+        let start = buffer.as_ref().map(|buffer| buffer.pos);
+        let code = ngx_http_discard_request_body(request.raw());
+        if let (Some(start), Some(buffer)) = (start, buffer.as_ref())
+            && buffer.start <= start
+            && start < buffer.pos
+            && buffer.pos <= buffer.last
+        {
+            let length = buffer.pos.offset_from_unsigned(start);
+            std::slice::from_raw_parts_mut(start, length).zeroize();
+        }
+        code
+    }
 }
 
 /// nginx has read the first part of the body, or all of it.

@@ -1,13 +1,14 @@
 //! Sending an answer of the gate's own.
 
+use super::body;
 use super::log;
 use super::request::{Request, string};
 use crate::realm::Realm;
 use authgate_core::reply::Reply;
 use ngx::ffi::{
     NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
-    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
-    ngx_http_request_t, ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_table_elt_t,
+    ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t, ngx_http_send_header,
+    ngx_int_t, ngx_list_push, ngx_table_elt_t,
 };
 
 /// The proof that a request has been answered, or will be: nginx has nothing more to do with it.
@@ -54,12 +55,12 @@ pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     // SAFETY: a live request that nothing has answered yet, finalized here alone.
     unsafe {
         let raw = request.raw();
-        let mut code = ngx_http_discard_request_body(raw);
+        let mut code = body::discard(request);
         if code == NGX_OK as ngx_int_t {
-            let Reply { status, content_type, body, headers, .. } = reply;
+            let Reply { status, content_type, body: text, headers, .. } = reply;
             visit.reply_headers.replace(headers);
-            describe(&mut *raw, status, content_type, body.len());
-            code = send_body(request, body.as_bytes()).unwrap_or(NGX_ERROR as ngx_int_t);
+            describe(&mut *raw, status, content_type, text.len());
+            code = send_body(request, text.as_bytes()).unwrap_or(NGX_ERROR as ngx_int_t);
         }
         ngx_http_finalize_request(raw, code);
     }
