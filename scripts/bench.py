@@ -118,7 +118,8 @@ http {{
         if self.process.poll() is not None:
             sys.exit("nginx did not start:\n" + (self.dir / "output").read_text())
         try:
-            socket.create_connection(("127.0.0.1", next(iter(self.ports.values()))), 1).close()
+            for port in self.ports.values():
+                socket.create_connection(("127.0.0.1", port), 1).close()
             return True
         except OSError:
             return False
