@@ -52,12 +52,14 @@ fn worker() -> Option<Worker> {
 }
 
 /// Linux keeps file rights apart from the rest, for each thread: only files are opened otherwise.
+/// What went wrong with taking the workers' rights is told after our own are back, in every case.
 fn with_rights<R>(worker: &Worker, open: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
     let own = groups_of_process()?;
     let groups = groups_of(worker)?;
-    set_rights(&groups, worker.group, worker.user)?;
-    let result = open();
-    set_rights(&own, 0, 0)?;
+    // SAFETY: neither call can fail.
+    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let result = set_rights(&groups, worker.group, worker.user).and_then(|()| open());
+    set_rights(&own, group, user)?;
     result
 }
 
