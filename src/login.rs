@@ -8,7 +8,7 @@ use crate::nginx::request::Request;
 use crate::realm::Realm;
 use authgate_core::form::MAX_BODY;
 use authgate_core::gate::Gate;
-use authgate_core::pages::Action;
+use authgate_core::pages::{Action, Fresh};
 use authgate_core::reply::Reply;
 use authgate_core::request::RequestHead;
 use authgate_core::token::SessionId;
@@ -50,7 +50,7 @@ fn perform(request: Request<'_>, realm: &Realm, action: Action) -> Sent {
 fn posted(request: Request<'_>, body: Body) -> Sent {
     let Some(realm) = request.login_realm() else { return Sent::failed(request) };
     let action = with_gate(request, realm, |gate, head| match body {
-        Body::Complete(bytes) => gate.posted(head, &bytes),
+        Body::Complete(bytes) => gate.posted(head, &bytes, crate::nginx::now()),
         Body::TooLarge => Action::Reply(gate.too_large(head)),
     });
     action.map_or_else(|| Sent::failed(request), |action| perform(request, realm, action))
@@ -66,14 +66,18 @@ fn checked(request: Request<'_>, outcome: Outcome) -> Sent {
 fn answer(gate: &Gate<'_>, head: &RequestHead<'_>, outcome: &Outcome) -> Option<Reply> {
     match outcome {
         Outcome::Checked(check, matches) => {
-            let mut session = [0; 16];
-            // From the kernel each time: a generator seeded before the fork repeats itself.
-            getrandom::fill(&mut session).ok()?;
-            gate.checked(head, check, *matches, SessionId(session), crate::nginx::now())
+            gate.checked(head, check, *matches, fresh()?, crate::nginx::now())
         }
         Outcome::Busy(check) => Some(gate.busy(head, check)),
         Outcome::Failed => None,
     }
+}
+
+/// From the kernel each time: a generator seeded before the fork repeats itself.
+fn fresh() -> Option<Fresh> {
+    let (mut session, mut device) = ([0; 16], [0; 16]);
+    getrandom::fill(&mut session).and_then(|()| getrandom::fill(&mut device)).ok()?;
+    Some(Fresh { session: SessionId(session), device: SessionId(device) })
 }
 
 fn with_gate<R>(

@@ -3,9 +3,9 @@
 use crate::nginx::checks::Queue;
 use crate::nginx::zone::Zone;
 use authgate_core::gate::Gate;
+use authgate_core::journal::Record;
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::settings::Settings;
-use authgate_core::token::SessionId;
 use authgate_core::users::Users;
 use std::cell::OnceCell;
 
@@ -75,9 +75,9 @@ impl Realm {
     }
 
     /// Ends a session in every worker. False where it could not be written down.
-    pub(crate) fn end_session(&self, session: SessionId, ends_at: u64) -> bool {
+    pub(crate) fn end(&self, record: &Record) -> bool {
         let now = crate::nginx::now();
-        let write = || self.zone.ended().map(|ended| ended.insert(session, ends_at, now));
+        let write = || self.zone.ended().map(|ended| ended.apply(record, now));
         self.zone.locked(write).flatten().is_some()
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent 
 
 /// Carries out what goes with a reply, sends it and ends the request.
 pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
-    if !reply.ends.iter().all(|(session, ends_at)| realm.end_session(*session, *ends_at)) {
+    if !reply.ends.iter().all(|record| realm.end(record)) {
         return Sent::failed(request);
     }
     if let Some(event) = &reply.event {

@@ -68,7 +68,11 @@ impl Zone {
         unsafe {
             let Layout { ended, slots, slots_offset, .. } = layout.as_ref();
             let start = layout.cast::<u8>().as_ptr().cast_const().add(*slots_offset).cast::<Slot>();
-            Some(Ended { head: ended, slots: std::slice::from_raw_parts(start, *slots) })
+            Some(Ended {
+                head: ended,
+                slots: std::slice::from_raw_parts(start, *slots),
+                buckets: &[],
+            })
         }
     }
 

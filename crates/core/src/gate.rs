@@ -216,11 +216,13 @@ impl<'a> Gate<'a> {
         let (credential, epoch) = self.check_user(purpose, &verified)?;
         let claims = &verified.claims;
         let ended = match purpose {
-            // Where a full table ends everyone, it means sessions.
-            Purpose::Api => self.ended.lists(claims.session),
-            Purpose::Session | Purpose::Device => {
-                self.ended.contains(claims.session, claims.ends_at)
-            }
+            Purpose::Api => self.ended.api_token_has_ended(claims.session, claims.issued_at),
+            Purpose::Session | Purpose::Device => self.ended.session_has_ended(
+                claims.session,
+                claims.user,
+                claims.issued_at,
+                claims.ends_at,
+            ),
         };
         if ended {
             return Err(Cause::Revoked);
@@ -257,7 +259,8 @@ impl<'a> Gate<'a> {
             return None;
         }
         // A logout elsewhere may have come while the request ran.
-        if self.ended.contains(identity.session, identity.ends_at) {
+        let Identity { session, issued_at, ends_at, .. } = *identity;
+        if self.ended.session_has_ended(session, identity.user(), issued_at, ends_at) {
             return None;
         }
         let claims = Claims {

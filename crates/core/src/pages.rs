@@ -3,6 +3,8 @@
 use crate::event::{Event, Reason};
 use crate::form::{FormError, LoginForm, MAX_BODY};
 use crate::gate::{Credential, Gate, Identity, Verdict};
+use crate::journal::{Record, UserTag};
+use crate::limit::Limited;
 use crate::negotiate::Format;
 use crate::origin;
 use crate::page::{self, Notice};
@@ -36,8 +38,26 @@ pub struct Check {
     pub password: Zeroizing<Vec<u8>>,
     /// The hash to check against: the user's, or one of the usual cost where there is no such user.
     pub hash: PasswordHash,
+    /// The device that the user has signed in on before.
+    pub device: Option<SessionId>,
     subject: Subject,
     return_to: ReturnPath,
+}
+
+impl Check {
+    /// Whether the login succeeds, now that the password matches the hash or does not.
+    pub fn succeeds(&self, matches: bool) -> bool {
+        matches && self.subject == Subject::User
+    }
+}
+
+/// Fresh random bits for a login.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh {
+    /// Of the session.
+    pub session: SessionId,
+    /// Of the device, where it is not known yet.
+    pub device: SessionId,
 }
 
 /// Whose hash a check is against.
@@ -126,7 +146,8 @@ impl Gate<'_> {
     }
 
     /// Takes the body of a login.
-    pub fn posted(&self, head: &RequestHead<'_>, body: &[u8]) -> Action {
+    pub fn posted(&self, head: &RequestHead<'_>, body: &[u8], now: u64) -> Action {
+        let _ = now;
         let form = match LoginForm::parse(body) {
             Ok(form) => form,
             Err(error) => return Action::Reply(malformed(head, error).uncached()),
@@ -138,30 +159,30 @@ impl Gate<'_> {
         };
         let LoginForm { username, password, .. } = form;
         let too_long = password.len() > MAX_PASSWORD;
-        let check = Check { username, password, hash: hash.clone(), subject, return_to };
+        let check =
+            Check { username, password, hash: hash.clone(), device: None, subject, return_to };
         if too_long {
             return Action::Reply(self.failed(head, &check));
         }
         Action::Check(check)
     }
 
-    /// Takes the outcome of a check: signs in, or shows the form again. `session` are fresh random
-    /// bits. `None` where the user's name cannot stand in a token.
+    /// Takes the outcome of a check: signs in, or shows the form again. `None` where the user's name cannot stand in a token.
     pub fn checked(
         &self,
         head: &RequestHead<'_>,
         check: &Check,
         matches: bool,
-        session: SessionId,
+        fresh: Fresh,
         now: u64,
     ) -> Option<Reply> {
-        if !matches || check.subject == Subject::Nobody {
+        if !check.succeeds(matches) {
             return Some(self.failed(head, check));
         }
         let ends_at = now.saturating_add(self.settings.session.max);
-        let ends_at = ends_at.max(self.ended.earliest_new_end());
+        let ends_at = ends_at.max(self.ended.earliest(&check.username).ends_at);
         let claims = Claims {
-            session,
+            session: fresh.session,
             user: &check.username,
             issued_at: now,
             expires_at: self.expiry(now, ends_at),
@@ -192,6 +213,12 @@ impl Gate<'_> {
         };
         let event = Event::LoginBusy { user: check.username.clone(), realm: self.realm() };
         reply.header("Retry-After", BUSY_SECONDS.to_string()).event(event).uncached()
+    }
+
+    /// The answer where a ban is in force.
+    pub fn limited(&self, head: &RequestHead<'_>, check: &Check, limited: Limited) -> Reply {
+        let _ = limited;
+        self.busy(head, check)
     }
 
     /// The same answer whatever was wrong; only the log tells.
@@ -279,8 +306,13 @@ impl Gate<'_> {
 /// A check takes a fraction of a second: after this many the queue has moved.
 const BUSY_SECONDS: u32 = 5;
 
-fn ends(sessions: &[Identity]) -> Vec<(SessionId, u64)> {
-    sessions.iter().map(|identity| (identity.session, identity.ends_at)).collect()
+fn ends(sessions: &[Identity]) -> Vec<Record> {
+    let record = |identity: &Identity| Record::Session {
+        id: identity.session,
+        user: UserTag::of(identity.user()),
+        ends_at: identity.ends_at,
+    };
+    sessions.iter().map(record).collect()
 }
 
 fn cross_site(head: &RequestHead<'_>) -> Reply {

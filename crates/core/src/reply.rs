@@ -1,7 +1,7 @@
 //! Answers that the gate gives itself, and what goes with them.
 
 use crate::event::Event;
-use crate::token::SessionId;
+use crate::journal::Record;
 
 /// A whole answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub struct Reply {
     pub body: String,
     /// Further fields: these names are on the answer once, whatever the configuration adds.
     pub headers: Vec<(&'static str, String)>,
-    /// Sessions to end before the answer goes out, with their absolute ends.
-    pub ends: Vec<(SessionId, u64)>,
+    /// What ends before the answer goes out.
+    pub ends: Vec<Record>,
     /// A line for the log.
     pub event: Option<Event>,
 }
@@ -80,7 +80,7 @@ impl Reply {
 
     /// Adds sessions to end.
     #[must_use]
-    pub fn ending(self, sessions: Vec<(SessionId, u64)>) -> Self {
+    pub fn ending(self, sessions: Vec<Record>) -> Self {
         Self { ends: sessions, ..self }
     }
 

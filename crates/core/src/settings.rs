@@ -1,6 +1,7 @@
 //! The settings of a realm: the directives inside `authgate_realm NAME { … }`, parsed once.
 
 use crate::cookie::{CookieError, CookieSettings, SameSite, Secure};
+use crate::limit::Limits;
 use crate::units;
 
 /// A realm's settings, immutable after `nginx -t`.
@@ -22,6 +23,10 @@ pub struct Settings {
     pub checks: Checks,
     /// Shared memory, in bytes.
     pub zone_size: usize,
+    /// How many logins may fail; `None`: any number.
+    pub limits: Option<Limits>,
+    /// Where ended sessions are kept across restarts, as written in the configuration.
+    pub state_dir: Option<String>,
     /// Which credentials are taken.
     pub accept: Accept,
     /// Whether weak hashes are taken.
@@ -35,6 +40,17 @@ pub struct SessionTimes {
     pub idle: u64,
     /// A session ends so long after sign-in.
     pub max: u64,
+    /// Which requests keep a session from ending by `idle`.
+    pub renew: Renew,
+}
+
+/// `session renew=any|navigation`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renew {
+    /// Every request.
+    Any,
+    /// Page navigations: what a page polls in the background does not count.
+    Navigation,
 }
 
 /// `checks [pool=NAME] [running=N] [waiting=N]`, per worker.
@@ -202,13 +218,16 @@ impl Builder {
             session: self.session.unwrap_or(DEFAULT_SESSION),
             checks: self.checks.unwrap_or_else(default_checks),
             zone_size: self.zone.unwrap_or(1024 * 1024),
+            limits: None,
+            state_dir: None,
             accept: self.accept.unwrap_or(Accept::CookieAndBearer),
             allow_weak: self.allow_weak.unwrap_or(false),
         })
     }
 }
 
-const DEFAULT_SESSION: SessionTimes = SessionTimes { idle: 3600, max: 12 * 3600 };
+const DEFAULT_SESSION: SessionTimes =
+    SessionTimes { idle: 3600, max: 12 * 3600, renew: Renew::Any };
 
 fn default_checks() -> Checks {
     Checks { pool: "default".into(), running: 2, waiting: 64 }
@@ -299,7 +318,7 @@ fn session(args: Arguments<'_>) -> Result<SessionTimes, SettingsError> {
     if idle_given && idle > max {
         return Err(SettingsError::IdleOverMax);
     }
-    Ok(SessionTimes { idle, max })
+    Ok(SessionTimes { idle, max, renew: Renew::Any })
 }
 
 fn checks(args: Arguments<'_>) -> Result<Checks, SettingsError> {

@@ -22,7 +22,7 @@ impl Table {
     }
 
     fn ended(&self) -> Ended<'_> {
-        Ended { head: &self.head, slots: &self.slots }
+        Ended { head: &self.head, slots: &self.slots, buckets: &[] }
     }
 
     fn is_exact(&self) -> bool {

@@ -28,7 +28,7 @@ fn each_cause_of_a_session_cookie() {
     let claims = realm.claims("alice");
     let sign = |claims| realm.sign(Purpose::Session, &claims);
     let ended = SessionId([9; 16]);
-    realm.ended().insert(ended, NOW + MAX, NOW);
+    realm.ended().apply(&support::ended(ended, "alice", NOW + MAX), NOW);
     let token = realm.session("alice");
 
     assert_eq!(realm.says(&get("/"), NOW), "missing");
@@ -58,7 +58,7 @@ fn each_cause_of_an_api_token() {
     let claims = Claims { epoch: 0, ..realm.claims("alice") };
     let sign = |claims| format!("agt_{}", realm.sign(Purpose::Api, &claims));
     let ended = SessionId([9; 16]);
-    realm.ended().insert(ended, NOW + MAX, NOW);
+    realm.ended().apply(&support::ended(ended, "alice", NOW + MAX), NOW);
     let token = realm.api_token("alice");
 
     for (token, word) in [
@@ -236,7 +236,7 @@ fn a23_an_ended_session_is_refused_and_another_of_its_user_not() {
     let realm = realm();
     let claims = realm.claims("alice");
     let other = Claims { session: SessionId([8; 16]), ..claims.clone() };
-    realm.ended().insert(claims.session, claims.ends_at, NOW);
+    realm.ended().apply(&support::ended(claims.session, "alice", claims.ends_at), NOW);
     assert_eq!(of_cookie(&realm, &realm.session("alice")), "revoked");
     assert_eq!(of_cookie(&realm, &realm.sign(Purpose::Session, &other)), "ok alice");
 }
@@ -290,7 +290,7 @@ fn i112_a_table_full_of_ended_sessions_says_nothing_of_api_tokens() {
     for id in 0..1000_u32 {
         let mut session = [0; 16];
         session[..4].copy_from_slice(&id.wrapping_mul(2_654_435_761).to_be_bytes());
-        realm.ended().insert(SessionId(session), NOW + MAX, NOW);
+        realm.ended().apply(&support::ended(SessionId(session), "alice", NOW + MAX), NOW);
     }
     assert_eq!(of_cookie(&realm, &realm.session("alice")), "revoked");
     assert_eq!(of_bearer(&realm, &realm.api_token("alice")), "ok alice");

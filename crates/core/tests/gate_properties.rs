@@ -39,7 +39,7 @@ proptest! {
     ) {
         let realm = realm();
         let ended = SessionId([9; 16]);
-        realm.ended().insert(ended, NOW + MAX, NOW);
+        realm.ended().apply(&support::ended(ended, "alice", NOW + MAX), NOW);
         let alice = realm.claims("alice");
         let token = |sort: &Sort| match *sort {
             Sort::Garbage => "garbage".into(),

@@ -13,7 +13,7 @@ fn a13_nothing_is_renewed_once_the_session_has_ended() {
     let realm = realm();
     let later = NOW + IDLE / 2;
     let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
-    realm.ended().insert(identity.session, identity.ends_at, later);
+    realm.ended().apply(&support::ended(identity.session, "alice", identity.ends_at), later);
     assert_eq!(realm.gate().renewal(&identity, false, later), None);
 }
 
@@ -73,7 +73,7 @@ fn a13_a_renewal_during_a_logout_does_not_outlive_it() {
     let later = NOW + IDLE / 2;
     let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
     let renewed = realm.gate().renewal(&identity, false, later).unwrap();
-    realm.ended().insert(identity.session, identity.ends_at, later);
+    realm.ended().apply(&support::ended(identity.session, "alice", identity.ends_at), later);
     let request = get("/").cookie(token_of(&renewed));
     assert_eq!(realm.says(&request, later), "revoked");
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use authgate_core::journal::Record;
 use authgate_core::pages::{Action, Page};
 use authgate_core::password::Scheme;
 use authgate_core::reply::Reply;
@@ -59,7 +60,7 @@ fn c49_every_failure_has_the_same_bytes() {
         let of = |users: &str, password: &str| {
             let realm = support::realm().with_users(users);
             let body = format!("username=alice&password={password}&rd=/a");
-            match request.with_head(|head| realm.gate().posted(head, body.as_bytes())) {
+            match request.with_head(|head| realm.gate().posted(head, body.as_bytes(), NOW)) {
                 Action::Reply(reply) => reply,
                 _ => sign_in(&realm, &request, &body),
             }
@@ -131,7 +132,7 @@ fn the_right_password_signs_in() {
         assert_eq!(set_cookie, expected);
         let request = if tls { get("/").tls() } else { get("/") };
         let identity = realm.admitted(&request.cookie(token), NOW);
-        assert_eq!((identity.user(), identity.session), (name, FRESH));
+        assert_eq!((identity.user(), identity.session), (name, FRESH.session));
         let times = (identity.issued_at, identity.expires_at, identity.ends_at);
         assert_eq!(times, (NOW, NOW + IDLE, NOW + MAX));
     }
@@ -166,14 +167,17 @@ fn a_session_shorter_than_idle_says_so() {
 }
 
 /// A request whose cookies name three sessions: two of alice's, one of bob's.
-fn with_three_sessions(realm: &Realm, request: Request) -> (Request, Vec<(SessionId, u64)>) {
+fn with_three_sessions(realm: &Realm, request: Request) -> (Request, Vec<Record>) {
     let of =
         |user: &'static str, id: u8| Claims { session: SessionId([id; 16]), ..realm.claims(user) };
     let claims = [of("alice", 1), of("alice", 2), of("bob", 3)];
     let request = claims
         .iter()
         .fold(request, |request, claims| request.cookie(&realm.sign(Purpose::Session, claims)));
-    (request, claims.iter().map(|claims| (claims.session, claims.ends_at)).collect())
+    (
+        request,
+        claims.iter().map(|claims| ended(claims.session, claims.user, claims.ends_at)).collect(),
+    )
 }
 
 #[test]
@@ -196,9 +200,9 @@ fn a24_signing_in_again_ends_the_session_before() {
     for before in ["alice", "bob"] {
         let request = form().cookie(&realm.session(before));
         let reply = outcome(&realm, &request, "username=alice", true);
-        assert_eq!(reply.ends, [(SessionId([7; 16]), NOW + MAX)], "{before}");
+        assert_eq!(reply.ends, [ended(SessionId([7; 16]), before, NOW + MAX)], "{before}");
         let token = token_of(header(&reply, "Set-Cookie").unwrap());
-        assert_eq!(realm.admitted(&get("/").cookie(token), NOW).session, FRESH);
+        assert_eq!(realm.admitted(&get("/").cookie(token), NOW).session, FRESH.session);
     }
     // Nothing is ended that is no session of ours, nor by a failure.
     let foreign = form().cookie("garbage").bearer(&realm.api_token("alice"));
@@ -211,9 +215,9 @@ fn a24_signing_in_again_ends_the_session_before() {
 fn i112_a_login_beside_a_full_table_is_good() {
     let realm = realm();
     for number in 0..64 {
-        realm.ended().insert(SessionId([number; 16]), NOW + 2 * MAX, NOW);
+        realm.ended().apply(&ended(SessionId([number; 16]), "alice", NOW + 2 * MAX), NOW);
     }
-    let end = realm.ended().earliest_new_end();
+    let end = realm.ended().earliest("alice").ends_at;
     assert!(end > NOW + MAX, "everyone is covered");
     let reply = outcome(&realm, &form(), "username=alice", true);
     let token = token_of(header(&reply, "Set-Cookie").unwrap());

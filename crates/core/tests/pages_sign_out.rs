@@ -33,7 +33,7 @@ fn b34_a_logout_ends_the_session_and_clears_the_cookie_as_it_was_set() {
         let request = if tls { request.tls() } else { request }.cookie(token);
         let reply = page(&realm, Page::Logout, &request);
         assert_eq!((reply.status, header(&reply, "Location")), (303, Some("/authgate/login")));
-        assert_eq!(reply.ends, [(FRESH, NOW + MAX)]);
+        assert_eq!(reply.ends, [ended(FRESH.session, "alice", NOW + MAX)]);
         assert_eq!(event(&reply).as_deref(), Some("logout, user \"alice\", realm \"ops\""));
         let cleared = header(&set, "Set-Cookie")
             .unwrap()
@@ -55,7 +55,10 @@ fn a_logout_without_a_session_clears_the_cookie() {
     }
     // An API token beside the cookie does not hide the session.
     let both = post("/authgate/logout").bearer("agt_x").cookie(&realm.session("alice"));
-    assert_eq!(page(&realm, Page::Logout, &both).ends, [(SessionId([7; 16]), NOW + MAX)]);
+    assert_eq!(
+        page(&realm, Page::Logout, &both).ends,
+        [ended(SessionId([7; 16]), "alice", NOW + MAX)]
+    );
 }
 
 #[test]

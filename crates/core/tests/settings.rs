@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
-use authgate_core::settings::{Accept, Builder, DIRECTIVES, SessionTimes, Settings};
+use authgate_core::settings::{Accept, Builder, DIRECTIVES, Renew, SessionTimes, Settings};
 use proptest::prelude::*;
 
 fn builder() -> Builder {
@@ -43,7 +43,7 @@ fn the_smallest_realm_has_the_defaults() {
     assert_eq!(settings.users_file, "/etc/nginx/authgate/users");
     assert_eq!(settings.keys_file, None);
     assert_eq!(settings.path, "/authgate/");
-    assert_eq!(settings.session, SessionTimes { idle: 3600, max: 43200 });
+    assert_eq!(settings.session, SessionTimes { idle: 3600, max: 43200, renew: Renew::Any });
     assert_eq!(settings.accept, Accept::CookieAndBearer);
     assert_eq!(settings.zone_size, 1024 * 1024);
     let checks = &settings.checks;
@@ -249,7 +249,11 @@ fn the_session_s_times() {
         ("session max=90 idle=90s", 90, 90),
         ("session idle=1 max=100y", 1, 3_153_600_000),
     ] {
-        assert_eq!(with(directive).session, SessionTimes { idle, max }, "{directive}");
+        assert_eq!(
+            with(directive).session,
+            SessionTimes { idle, max, renew: Renew::Any },
+            "{directive}"
+        );
     }
 }
 
@@ -311,7 +315,7 @@ proptest! {
         let path = settings.path.as_bytes();
         prop_assert!(path.len() > 2 && path.starts_with(b"/") && path.ends_with(b"/"));
         prop_assert!(!settings.path.contains("//") && path.is_ascii());
-        let SessionTimes { idle, max } = settings.session;
+        let SessionTimes { idle, max, .. } = settings.session;
         prop_assert!(0 < idle && idle <= max && max <= 100 * 365 * 86400);
         prop_assert!((1..=64).contains(&settings.checks.running) && !settings.checks.pool.is_empty());
         prop_assert!(settings.checks.waiting <= 65536 && settings.zone_size >= 65536);

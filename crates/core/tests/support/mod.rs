@@ -4,8 +4,9 @@
 
 pub(crate) mod pages;
 
-use authgate_core::ended::{Ended, Head, Slot};
+use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::gate::{Gate, Identity, Verdict};
+use authgate_core::journal::{Record, UserTag};
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::pages::Action;
 use authgate_core::reply::Reply;
@@ -36,6 +37,12 @@ pub(crate) struct Realm {
     pub(crate) ring: KeyRing,
     head: Head,
     slots: Vec<Slot>,
+    buckets: Vec<Bucket>,
+}
+
+/// A session that has ended.
+pub(crate) fn ended(id: SessionId, user: &str, ends_at: u64) -> Record {
+    Record::Session { id, user: UserTag::of(user), ends_at }
 }
 
 /// alice and bob have bcrypt, carol has groups and pbkdf2, dave is disabled.
@@ -72,6 +79,7 @@ pub(crate) fn realm_with(directives: &[(&str, &[&str])]) -> Realm {
         ring: ring(KEYS, "ops"),
         head: Head::default(),
         slots: core::iter::repeat_with(Slot::default).take(64).collect(),
+        buckets: core::iter::repeat_with(Bucket::default).take(16).collect(),
     }
 }
 
@@ -87,7 +95,7 @@ impl Realm {
     }
 
     pub(crate) fn ended(&self) -> Ended<'_> {
-        Ended { head: &self.head, slots: &self.slots }
+        Ended { head: &self.head, slots: &self.slots, buckets: &self.buckets }
     }
 
     pub(crate) fn gate(&self) -> Gate<'_> {

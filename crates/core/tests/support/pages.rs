@@ -1,11 +1,12 @@
 //! Asking the pages of the gate.
 
 use super::*;
-use authgate_core::pages::{Action, Check, Page};
+use authgate_core::pages::{Action, Check, Fresh, Page};
 use authgate_core::reply::Reply;
 use authgate_core::token::SessionId;
 
-pub(crate) const FRESH: SessionId = SessionId([1; 16]);
+pub(crate) const FRESH: Fresh = Fresh { session: SessionId([1; 16]), device: SessionId([2; 16]) };
+
 pub(crate) fn page(realm: &Realm, page: Page, request: &Request) -> Reply {
     let reply = reply(request.with_head(|head| realm.gate().page(page, head, NOW)));
     assert!(is_guarded(&reply), "{reply:?}");
@@ -18,7 +19,7 @@ pub(crate) fn is_read(request: &Request) -> bool {
 }
 
 pub(crate) fn check(realm: &Realm, body: &str) -> Check {
-    match form().with_head(|head| realm.gate().posted(head, body.as_bytes())) {
+    match form().with_head(|head| realm.gate().posted(head, body.as_bytes(), NOW)) {
         Action::Check(check) => check,
         Action::ReadBody => panic!("asks for the body again"),
         Action::Reply(reply) => panic!("answers {}", reply.status),
@@ -27,7 +28,7 @@ pub(crate) fn check(realm: &Realm, body: &str) -> Check {
 
 /// The answer to a body that needs no check.
 pub(crate) fn posted(realm: &Realm, request: &Request, body: &[u8]) -> Reply {
-    let reply = reply(request.with_head(|head| realm.gate().posted(head, body)));
+    let reply = reply(request.with_head(|head| realm.gate().posted(head, body, NOW)));
     assert!(is_guarded(&reply), "{reply:?}");
     reply
 }
