@@ -1,5 +1,6 @@
 //! The gate in nginx's access phase, and what it leaves behind for the later ones.
 
+use crate::nginx::clock;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use crate::nginx::visit::Visit;
@@ -64,10 +65,10 @@ fn admit() -> Phase {
 }
 
 fn refuse(request: Request<'_>, realm: &Realm, cause: Cause) -> Phase {
-    let (Some(visit), Some(gate)) = (request.visit(), realm.gate()) else {
-        return Phase::Refuse(500);
-    };
-    let reply = request.with_head(visit, |head| gate.refusal(head, cause));
+    let Some(visit) = request.visit() else { return Phase::Refuse(500) };
+    let refusal =
+        realm.with_gate(|gate| request.with_head(visit, |head| gate.refusal(head, cause)));
+    let Some(reply) = refusal else { return Phase::Refuse(500) };
     if reply.status == 401 && request.has_error_page(401) {
         return match reply::challenge(request, &reply) {
             Some(()) => Phase::Refuse(401),
@@ -84,8 +85,8 @@ pub(crate) fn verdict<'v, 'r>(
     realm: &Realm,
 ) -> Option<Ref<'v, Verdict>> {
     if visit.verdict_of(realm).is_none() {
-        let gate = realm.gate()?;
-        let verdict = request.with_head(visit, |head| gate.decide(head, crate::nginx::now()));
+        let verdict = realm
+            .with_gate(|gate| request.with_head(visit, |head| gate.decide(head, clock::now())))?;
         visit.verdict.replace(Some((realm, verdict)));
     }
     visit.verdict_of(realm)
@@ -105,9 +106,10 @@ pub(crate) fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String>
     }
     let realm = visit.admitted_by.get()?;
     match &*visit.verdict_of(realm)? {
-        Verdict::Admit(identity) => {
-            realm.gate()?.renewal(identity, request.tls(), crate::nginx::now())
+        Verdict::Admit(identity) if realm.may_renew() => {
+            let now = clock::now();
+            realm.with_gate(|gate| gate.renewal(identity, request.tls(), now)).flatten()
         }
-        Verdict::Challenge(_) => None,
+        Verdict::Admit(_) | Verdict::Challenge(_) => None,
     }
 }

@@ -4,6 +4,8 @@
 //! - [`login`]: the gate's own pages, and the password check in between
 //! - [`realm`]: settings, users, keys and shared memory of one realm
 //! - [`files`]: reading users and keys
+//! - [`live`]: the users file, read again when it has been edited
+//! - [`state`]: ended sessions, kept in a file
 //! - [`nginx`]: the edge, the only unsafe code
 //!
 //! Nothing is decided here: that is `authgate-core`.
@@ -12,6 +14,8 @@
 
 mod access;
 mod files;
+mod live;
 mod login;
 mod nginx;
 mod realm;
+mod state;

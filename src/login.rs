@@ -3,6 +3,7 @@
 use crate::access::{self, Phase};
 use crate::nginx::body::{self, Body};
 use crate::nginx::checks::{self, Outcome};
+use crate::nginx::clock;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use crate::realm::Realm;
@@ -28,8 +29,7 @@ pub(crate) fn precontent(request: Request<'_>) -> Phase {
         // A request that nginx could not read comes here by `error_page` alone.
         return if request.is_main() { post_read(request) } else { Phase::Decline };
     };
-    let answer =
-        |gate: &Gate<'_>, head: &RequestHead<'_>| gate.page(page, head, crate::nginx::now());
+    let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| gate.page(page, head, clock::now());
     Phase::Sent(match with_gate(request, realm, answer) {
         Some(action) => perform(request, realm, action),
         None => Sent::failed(request),
@@ -50,7 +50,7 @@ fn perform(request: Request<'_>, realm: &Realm, action: Action) -> Sent {
 fn posted(request: Request<'_>, body: Body) -> Sent {
     let Some(realm) = request.login_realm() else { return Sent::failed(request) };
     let action = with_gate(request, realm, |gate, head| match body {
-        Body::Complete(bytes) => gate.posted(head, &bytes, crate::nginx::now()),
+        Body::Complete(bytes) => gate.posted(head, &bytes, clock::now()),
         Body::TooLarge => Action::Reply(gate.too_large(head)),
     });
     action.map_or_else(|| Sent::failed(request), |action| perform(request, realm, action))
@@ -66,9 +66,10 @@ fn checked(request: Request<'_>, outcome: Outcome) -> Sent {
 fn answer(gate: &Gate<'_>, head: &RequestHead<'_>, outcome: &Outcome) -> Option<Reply> {
     match outcome {
         Outcome::Checked(check, matches) => {
-            gate.checked(head, check, *matches, fresh()?, crate::nginx::now())
+            gate.checked(head, check, *matches, fresh()?, clock::now())
         }
         Outcome::Busy(check) => Some(gate.busy(head, check)),
+        Outcome::Limited(check, limited) => Some(gate.limited(head, check, *limited)),
         Outcome::Failed => None,
     }
 }
@@ -85,6 +86,6 @@ fn with_gate<R>(
     realm: &Realm,
     with: impl FnOnce(&Gate<'_>, &RequestHead<'_>) -> R,
 ) -> Option<R> {
-    let (visit, gate) = (request.visit()?, realm.gate()?);
-    Some(request.with_head(visit, |head| with(&gate, head)))
+    let visit = request.visit()?;
+    realm.with_gate(|gate| request.with_head(visit, |head| with(gate, head)))
 }

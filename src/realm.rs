@@ -1,24 +1,32 @@
 //! A realm as the module holds it: its settings, its users, its keys and its shared memory.
 
-use crate::nginx::checks::Queue;
-use crate::nginx::zone::Zone;
+use crate::live::{self, UsersFile};
+use crate::nginx::checks::{self, Queue};
+use crate::nginx::zone::{Secrets, Zone};
+use crate::nginx::{clock, process};
+use crate::state::State;
 use authgate_core::gate::Gate;
 use authgate_core::journal::Record;
 use authgate_core::keyring::{KeyRing, Keys};
+use authgate_core::limit::{Attempt, Decision, Limiter, Reservation, Settled};
 use authgate_core::settings::Settings;
 use authgate_core::users::Users;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 /// One realm of one configuration, shared by all servers that use it.
 pub(crate) struct Realm {
     /// Its directives.
     pub settings: Settings,
-    /// Who may sign in.
-    pub users: Users,
+    /// Who may sign in: replaced when the file has changed.
+    pub users: RefCell<Users>,
+    /// Where they are read from.
+    pub users_file: RefCell<UsersFile>,
     keys: Option<Keys>,
     ring: OnceCell<KeyRing>,
     /// Its shared memory.
     pub zone: Zone,
+    /// What is kept across restarts.
+    pub state: Option<State>,
     /// This worker's password checks.
     pub checks: Queue,
     readable: Box<dyn Fn() -> Result<(), String>>,
@@ -29,55 +37,98 @@ impl Realm {
     /// may read the files.
     pub(crate) fn new(
         settings: Settings,
-        users: Users,
+        users: (Users, UsersFile),
         keys: Option<Keys>,
+        state: Option<State>,
         readable: Box<dyn Fn() -> Result<(), String>>,
     ) -> Self {
         Self {
             settings,
-            users,
+            users: RefCell::new(users.0),
+            users_file: RefCell::new(users.1),
             keys,
             ring: OnceCell::new(),
             zone: Zone::default(),
+            state,
             checks: Queue::default(),
             readable,
         }
     }
 
-    /// Derives the keys, now that the shared memory is there.
+    /// Derives the keys and reads the state, now that the shared memory is there.
     ///
     /// # Errors
     /// A file that workers may not read, as nginx says it.
     pub(crate) fn ready(&self) -> Result<(), String> {
         (self.readable)()?;
-        let ring = self.zone.with_secrets(|secret, age| {
-            let name = &self.settings.name;
-            match &self.keys {
-                Some(keys) => KeyRing::derive(keys, name, age),
-                None => KeyRing::derive(&Keys::generated(*secret), name, age),
-            }
-        });
-        if let Some(ring) = ring {
-            // Set once for each configuration; a second time it would be the same.
-            let _ = self.ring.set(ring);
+        let state = self.state.as_ref().filter(|_| !process::is_test());
+        if let Some(state) = state {
+            state.prepare()?;
         }
-        Ok(())
+        if let Some(secrets) = self.zone.secrets() {
+            // Set once for each configuration; a second time it would be the same.
+            let _ = self.ring.set(self.derive(secrets, state)?);
+        }
+        state.map_or(Ok(()), |state| state.load(self))
     }
 
-    /// The gate of this realm; `None` where its shared memory is missing.
-    pub(crate) fn gate(&self) -> Option<Gate<'_>> {
-        Some(Gate {
+    fn derive(&self, secrets: &Secrets, state: Option<&State>) -> Result<KeyRing, String> {
+        // With `state`, sessions outlive the memory; without, they end with it.
+        let salt = if self.state.is_some() { &[][..] } else { &secrets.age };
+        let generated = match (&self.keys, state) {
+            (Some(keys), _) => return Ok(KeyRing::derive(keys, &self.settings.name, salt)),
+            (None, Some(state)) => state.generated_keys()?,
+            (None, None) => Keys::generated(secrets.key),
+        };
+        Ok(KeyRing::derive(&generated, &self.settings.name, salt))
+    }
+
+    /// Asks the gate of this realm; `None` where its shared memory is missing.
+    pub(crate) fn with_gate<R>(&self, with: impl FnOnce(&Gate<'_>) -> R) -> Option<R> {
+        let users = self.users.borrow();
+        Some(with(&Gate {
             settings: &self.settings,
-            users: &self.users,
+            users: &users,
             ring: self.ring.get()?,
             ended: self.zone.ended()?,
-        })
+        }))
     }
 
-    /// Ends a session in every worker. False where it could not be written down.
+    /// Ends something in every worker and writes it down. False where that failed.
     pub(crate) fn end(&self, record: &Record) -> bool {
-        let now = crate::nginx::now();
-        let write = || self.zone.ended().map(|ended| ended.apply(record, now));
-        self.zone.locked(write).flatten().is_some()
+        let write = || self.zone.ended().map(|ended| ended.apply(record, clock::now()));
+        let ended = self.zone.locked(write).flatten().is_some();
+        ended && self.state.as_ref().is_none_or(|state| state.append(self, record))
+    }
+
+    /// Whether a session may be renewed: not while others may have ended it unheard.
+    pub(crate) fn may_renew(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| state.is_current(self))
+    }
+
+    /// Asks the limiter for a try; `None` where there is no limit.
+    pub(crate) fn reserve(&self, attempt: &Attempt<'_>) -> Option<Decision> {
+        self.with_limiter(|limiter| limiter.reserve(attempt, clock::monotonic()))
+    }
+
+    /// Tells the limiter how a try has ended.
+    pub(crate) fn settle(&self, tried: Reservation, how: Settled) {
+        self.with_limiter(|limiter| limiter.settle(tried, how, clock::monotonic()));
+    }
+
+    /// Gives the limiter to `with`; `None` where there is no limit.
+    pub(crate) fn with_limiter<R>(&self, with: impl FnOnce(&mut Limiter<'_>) -> R) -> Option<R> {
+        let limits = self.settings.limits?;
+        let key = &self.zone.secrets()?.limiter;
+        self.zone.with_counters(|slots| with(&mut Limiter { limits, key, slots }))
+    }
+
+    /// What a worker does a few times a second.
+    pub(crate) fn tick(&self) {
+        live::tick(self);
+        if let Some(state) = &self.state {
+            state.tick(self);
+        }
+        checks::tick(self);
     }
 }

@@ -10,6 +10,7 @@ use authgate_core::settings::Settings;
 use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK, Pool};
 use ngx::ffi::{ngx_command_t, ngx_conf_t, ngx_log_t, ngx_str_t};
 use std::ffi::{c_char, c_void};
+use std::fmt;
 use std::ptr::null_mut;
 use std::rc::Rc;
 
@@ -47,6 +48,12 @@ struct Directive {
 pub(super) struct Place {
     pub(super) file: String,
     pub(super) line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 impl MainConf {
@@ -221,7 +228,7 @@ pub(super) fn directive(
 
 /// Tells a mistake with its line; gives the empty text that means so.
 pub(super) fn say_at(log: *mut ngx_log_t, mistake: &str, place: &Place) -> String {
-    log::emerg(log, &format!("{mistake} in {}:{}", place.file, place.line));
+    log::emerg(log, &format!("{mistake} in {place}"));
     String::new()
 }
 

@@ -3,8 +3,8 @@
 use super::request::Request;
 use authgate_core::event::{Event, Level};
 use ngx::ffi::{
-    NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN, ngx_cycle,
-    ngx_log_error_core, ngx_log_t, ngx_uint_t,
+    NGX_LOG_ALERT, NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
+    NGX_LOG_WARN, ngx_cycle, ngx_log_error_core, ngx_log_t, ngx_uint_t,
 };
 
 /// Writes an event of a request; nginx adds the client and the request line.
@@ -28,6 +28,26 @@ pub(super) fn warn(request: Request<'_>, text: &str) {
 /// Writes an alert of the worker.
 pub(super) fn alert(text: &str) {
     write(cycle_log(), NGX_LOG_ALERT, &format!("authgate: {text}"));
+}
+
+/// Writes that something cannot be kept, of the worker.
+pub(crate) fn crit(text: &str) {
+    write(cycle_log(), NGX_LOG_CRIT, &format!("authgate: {text}"));
+}
+
+/// Writes an error of the worker.
+pub(crate) fn error(text: &str) {
+    write(cycle_log(), NGX_LOG_ERR, &format!("authgate: {text}"));
+}
+
+/// Writes what a worker has done.
+pub(crate) fn notice(text: &str) {
+    write(cycle_log(), NGX_LOG_NOTICE, &format!("authgate: {text}"));
+}
+
+/// Writes a warning about the configuration.
+pub(super) fn conf_warn(log: *mut ngx_log_t, text: &str) {
+    write(log, NGX_LOG_WARN, text);
 }
 
 /// Writes a mistake in the configuration.

@@ -7,21 +7,23 @@
 use super::conf::{self, LocationConf, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::request::Request;
-use super::{filter, realm_block, variables};
+use super::{clock, filter, listen, process, realm_block, variables};
 use crate::access::{self, Phase};
 use crate::login;
+use crate::realm::Realm;
 use ngx::ffi::{
     NGX_CONF_BLOCK, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR, NGX_HTTP_LIF_CONF,
     NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF,
     NGX_HTTP_MAIN_CONF_OFFSET, NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_OK, NGX_RS_MODULE_SIGNATURE,
-    nginx_version, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t, ngx_cycle_t,
+    nginx_version, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t, ngx_cycle, ngx_cycle_t,
     ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt,
-    ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_module, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
-    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_uint_t,
+    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_uint_t,
 };
 use std::ffi::{c_char, c_void};
 use std::ptr::{addr_of, addr_of_mut, null, null_mut};
+use std::rc::Rc;
 
 static mut COMMANDS: [ngx_command_t; 4] = [
     ngx_command_t {
@@ -177,7 +179,14 @@ pub(super) unsafe fn location_conf(r: *mut ngx_http_request_t) -> *const Locatio
 /// `r` is a live request.
 pub(super) unsafe fn server_conf(r: *mut ngx_http_request_t) -> *const ServerConf {
     // SAFETY: as for the location.
-    unsafe { (*(*r).srv_conf.add(ngx_http_authgate_module.ctx_index)).cast() }
+    unsafe { server_conf_at((*r).srv_conf).cast() }
+}
+
+/// # Safety
+/// `confs` are the configurations of a server.
+pub(super) unsafe fn server_conf_at(confs: *mut *mut c_void) -> *const c_void {
+    // SAFETY: nginx gave the module its index, and create_srv_conf made this.
+    unsafe { *confs.add(ngx_http_authgate_module.ctx_index) }
 }
 
 /// The configuration of `http` that is being read.
@@ -224,6 +233,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         if main_conf(cf).realms().is_empty() {
             return Some(());
         }
+        listen::warn_of_unix_sockets(cf.log, core_conf(cf));
         let phases = &mut core_conf(cf).phases;
         let mut add = |phase: u32, handler: ngx_http_handler_pt| {
             let handlers = &mut phases.get_mut(usize::try_from(phase).ok()?)?.handlers;
@@ -265,9 +275,40 @@ fn hook(body: impl FnOnce() -> Option<()>) -> ngx_int_t {
     if done.is_some() { NGX_OK as ngx_int_t } else { NGX_ERROR as ngx_int_t }
 }
 
-unsafe extern "C" fn init_process(_cycle: *mut ngx_cycle_t) -> ngx_int_t {
+unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     quiet_panics();
+    if process::takes_requests() && !realms_of(cycle).is_empty() {
+        clock::every(TICK, tick);
+    }
     NGX_OK as ngx_int_t
+}
+
+/// How often, in milliseconds, a worker looks at the files of its realms.
+const TICK: ngx_msec_t = 250;
+
+fn tick() {
+    for realm in running_realms() {
+        realm.tick();
+    }
+}
+
+/// The realms of the running configuration.
+pub(crate) fn running_realms() -> Vec<Rc<Realm>> {
+    // SAFETY: on the event loop ngx_cycle is the running cycle.
+    realms_of(unsafe { ngx_cycle })
+}
+
+/// The realms of a cycle; none where it has no `http`.
+fn realms_of(cycle: *mut ngx_cycle_t) -> Vec<Rc<Realm>> {
+    // SAFETY: a configured cycle has a place for each module's configuration; that of http is null
+    // or its context, where create_main_conf made ours.
+    unsafe {
+        let index = (*addr_of!(ngx_http_module)).index;
+        let http = (*(*cycle).conf_ctx.add(index)).cast::<ngx_http_conf_ctx_t>();
+        let Some(http) = http.as_ref() else { return Vec::new() };
+        let main = *http.main_conf.add(ngx_http_authgate_module.ctx_index);
+        main.cast::<MainConf>().as_ref().map_or_else(Vec::new, |main| main.realms().to_vec())
+    }
 }
 
 unsafe extern "C" fn post_read_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {

@@ -1,9 +1,15 @@
 //! Who the workers are.
 
-use ngx::ffi::{ngx_core_conf_t, ngx_core_module, ngx_cycle_t};
+use ngx::ffi::{
+    NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_core_conf_t, ngx_core_module, ngx_cycle_t,
+    ngx_process, ngx_test_config, ngx_worker,
+};
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::Path;
 use std::ptr::{self, NonNull};
 
 thread_local! {
@@ -22,12 +28,49 @@ pub(super) fn remember(cycle: *mut ngx_cycle_t) {
 /// # Errors
 /// What `open` says, and the user's name.
 pub(crate) fn as_worker<R>(open: impl FnOnce() -> io::Result<R>) -> Result<R, (String, io::Error)> {
-    // SAFETY: geteuid cannot fail.
-    let root = unsafe { libc::geteuid() } == 0;
-    match worker().filter(|_| root) {
+    match worker().filter(|_| is_root()) {
         None => open().map_err(|error| ("that started nginx".into(), error)),
         Some(worker) => with_rights(&worker, open).map_err(|error| (worker.name, error)),
     }
+}
+
+/// Makes a directory for the workers alone, unless it is there.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => match worker().filter(|_| is_root()) {
+            Some(worker) => chown(path, Some(worker.user), Some(worker.group)),
+            None => Ok(()),
+        },
+    }
+}
+
+fn is_root() -> bool {
+    // SAFETY: geteuid cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Whether this is `nginx -t`, which leaves everything as it is.
+pub(crate) fn is_test() -> bool {
+    // SAFETY: set once, when nginx reads its command line.
+    unsafe { ngx_test_config != 0 }
+}
+
+/// Whether this process takes requests: the cache's manager and loader start the same way.
+pub(super) fn takes_requests() -> bool {
+    // SAFETY: set when the process begins.
+    let process = unsafe { ngx_process };
+    [NGX_PROCESS_WORKER, NGX_PROCESS_SINGLE].contains(&(process as u32))
+}
+
+/// Whether this worker does what one of them is to do.
+pub(crate) fn is_first_worker() -> bool {
+    // SAFETY: set when the process begins.
+    unsafe { ngx_worker == 0 }
 }
 
 struct Worker {

@@ -1,11 +1,15 @@
 //! `authgate_realm NAME { … }`: nginx reads the block, the core makes settings of it.
 
 use super::conf::{Place, argument, arguments, directive, place, say_at};
+use super::log;
 use super::module;
 use super::request::bytes;
 use super::zone::Zone;
 use crate::files;
+use crate::live::UsersFile;
 use crate::realm::Realm;
+use crate::state::State;
+use authgate_core::keyring::Keys;
 use authgate_core::settings::{Builder, Settings};
 use ngx::core::NGX_CONF_OK;
 use ngx::ffi::{
@@ -30,7 +34,7 @@ pub(super) unsafe extern "C" fn realm_block(
             return Err(format!("duplicate realm \"{name}\""));
         }
         let builder = Builder::new(&name).map_err(|error| error.to_string())?;
-        let mut block = Block { builder, places: HashMap::new(), pool_added: false };
+        let mut block = Block { builder, places: HashMap::new() };
         parse_block(cf, &mut block)?;
         add_realm(cf, block)
     })
@@ -40,7 +44,6 @@ pub(super) unsafe extern "C" fn realm_block(
 struct Block {
     builder: Builder,
     places: HashMap<&'static str, Place>,
-    pool_added: bool,
 }
 
 impl Block {
@@ -100,7 +103,6 @@ fn take(
     if directive == "checks"
         && let Some(pool) = arguments.iter().find_map(|argument| argument.strip_prefix("pool="))
     {
-        block.pool_added = true;
         // Here, so that nginx names this line where no such pool is declared.
         return add_pool(cf, pool);
     }
@@ -118,12 +120,11 @@ fn add_pool(cf: &mut ngx_conf_t, name: &str) -> Result<(), String> {
 }
 
 fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
-    let (users, keys) = (block.place("users", cf), block.place("keys", cf));
-    if !block.pool_added {
-        add_pool(cf, "default")?;
-    }
+    let places = ["users", "keys", "state"].map(|directive| block.place(directive, cf));
+    // Also where checks have a pool of their own: files are read in it.
+    add_pool(cf, "default")?;
     let settings = block.builder.finish().map_err(|error| error.to_string())?;
-    let realm = load(cf, settings, users, keys)?;
+    let realm = load(cf, settings, places)?;
     let realm = Rc::new(realm);
     if !Zone::declare(cf, &realm) {
         return Err(String::new());
@@ -136,24 +137,35 @@ fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
 fn load(
     cf: &mut ngx_conf_t,
     settings: Settings,
-    users_place: Place,
-    keys_place: Place,
+    [users_place, keys_place, state_place]: [Place; 3],
 ) -> Result<Realm, String> {
-    let users_path = full_path(cf, &settings.users_file)?;
-    let users = files::users(&users_path, settings.allow_weak);
-    let users = users.map_err(|mistake| say_at(cf.log, &mistake, &users_place))?;
+    let path = full_path(cf, &settings.users_file)?;
+    let users = files::users(&path, settings.allow_weak);
+    let (users, marks, taken) = users.map_err(|mistake| say_at(cf.log, &mistake, &users_place))?;
     let keys = match &settings.keys_file {
         None => None,
-        Some(file) => {
-            let keys = files::keys(&full_path(cf, file)?);
-            Some(keys.map_err(|mistake| say_at(cf.log, &mistake, &keys_place))?)
-        }
+        Some(file) => Some(load_keys(cf, file, &keys_place)?),
     };
+    let state = match &settings.state_dir {
+        None => None,
+        Some(dir) => Some(State::new(full_path(cf, dir)?, state_place.to_string())),
+    };
+    let users_path = path.clone();
     let readable = Box::new(move || {
         files::readable_by_workers(&users_path)
-            .map_err(|mistake| format!("{mistake} in {}:{}", users_place.file, users_place.line))
+            .map_err(|mistake| format!("{mistake} in {users_place}"))
     });
-    Ok(Realm::new(settings, users, keys, readable))
+    let users_file = UsersFile::new(path, marks, taken);
+    Ok(Realm::new(settings, (users, users_file), keys, state, readable))
+}
+
+fn load_keys(cf: &mut ngx_conf_t, file: &str, place: &Place) -> Result<Keys, String> {
+    let keys = files::keys(&full_path(cf, file)?);
+    let (keys, warning) = keys.map_err(|mistake| say_at(cf.log, &mistake, place))?;
+    if let Some(warning) = warning {
+        log::conf_warn(cf.log, &format!("{warning} in {place}"));
+    }
+    Ok(keys)
 }
 
 fn full_path(cf: &mut ngx_conf_t, name: &str) -> Result<PathBuf, String> {

@@ -113,7 +113,7 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
         (Variable::Status, Some(Verdict::Admit(_))) => Some("ok".into()),
         (Variable::Status, Some(Verdict::Challenge(cause))) => Some(cause.as_str().into()),
         (Variable::Groups, Some(Verdict::Admit(identity))) => {
-            Some(realm.users.get(identity.user())?.groups.join(","))
+            Some(realm.users.borrow().get(identity.user())?.groups.join(","))
         }
         (variable, Some(Verdict::Admit(identity))) => of_identity(identity, variable),
         _ => None,

@@ -1,25 +1,81 @@
-//! A realm's shared memory: a secret, a random number as old as the memory, and the ended sessions.
-//! Integers and offsets alone: nothing in it points into the module, which may be replaced.
+//! A realm's shared memory: secrets, the ended sessions and the limiter's counters. Integers and
+//! offsets alone: nothing in it points into the module, which may be replaced.
 
 use super::{log, module, process};
 use crate::realm::Realm;
-use authgate_core::ended::{Ended, Head, Slot};
+use authgate_core::ended::{Bucket, Ended, Head, Slot};
+use authgate_core::limit;
+use authgate_core::watch::Complaint;
 use ngx::ffi::{
-    NGX_ERROR, NGX_OK, ngx_conf_t, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
+    NGX_ERROR, NGX_OK, ngx_conf_t, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
     ngx_shmtx_lock, ngx_shmtx_unlock, ngx_slab_calloc, ngx_slab_pool_t, ngx_str_t,
 };
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::ptr::NonNull;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicU64;
 
 /// What lies at the start of the memory.
 #[repr(C)]
 struct Layout {
-    secret: [u8; 32],
-    age: [u8; 32],
+    /// [`LAYOUT`]: what follows is what this module knows.
+    layout: u64,
+    secrets: Secrets,
     ended: Head,
-    slots: usize,
-    slots_offset: usize,
+    /// What workers tell each other of the files under `state`.
+    journal: JournalMarks,
+    /// What has been complained of. Under the lock.
+    about_users: Complaint,
+    about_journal: Complaint,
+    slots: Part,
+    buckets: Part,
+    counters: Part,
+}
+
+/// Changes with everything that lies in the memory.
+const LAYOUT: u64 = u64::from_be_bytes(*b"authgat2");
+
+/// Random numbers, as old as the memory.
+#[repr(C)]
+pub(crate) struct Secrets {
+    /// The signing key of a realm that has no other.
+    pub key: [u8; 32],
+    /// The salt of the session keys of a realm without `state`.
+    pub age: [u8; 32],
+    /// The key of the limiter's hashes.
+    pub limiter: [u8; 16],
+}
+
+/// What workers tell each other of the files under `state`.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct JournalMarks {
+    /// When a worker has last read to the end, in milliseconds of the monotonic clock.
+    pub read_at: AtomicU64,
+    /// How many ended sessions could not be written down since the memory was made.
+    pub failures: AtomicU64,
+    /// How many of these a later rewriting has saved.
+    pub saved: AtomicU64,
+    /// Its length, in bytes.
+    pub length: AtomicU64,
+}
+
+/// What a complaint is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Topic {
+    /// The users file.
+    Users,
+    /// The files under `state`.
+    Journal,
+}
+
+/// A slice in the memory.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Part {
+    length: usize,
+    offset: usize,
 }
 
 /// The shared memory of one realm, once nginx has mapped it.
@@ -44,36 +100,66 @@ impl Zone {
             let zone = ngx_shared_memory_add(cf, &raw mut name, size, module::tag());
             let Some(zone) = zone.as_mut() else { return false };
             zone.init = Some(init);
-            zone.data = std::ptr::from_ref(realm).cast_mut().cast();
+            zone.data = ptr::from_ref(realm).cast_mut().cast();
         }
         true
     }
 
-    /// Gives the memory's secret and its age to `with`; `None` before nginx has mapped it.
-    pub(crate) fn with_secrets<R>(
-        &self,
-        with: impl FnOnce(&[u8; 32], &[u8; 32]) -> R,
-    ) -> Option<R> {
-        let (_, layout) = self.mapped.get()?;
-        // SAFETY: mapped memory stays so for the cycle; both fields are written once, by `init`.
-        let layout = unsafe { layout.as_ref() };
-        Some(with(&layout.secret, &layout.age))
+    /// The random numbers; `None` before nginx has mapped the memory.
+    pub(crate) fn secrets(&self) -> Option<&Secrets> {
+        Some(&self.layout()?.secrets)
     }
 
-    /// The table of ended sessions.
+    /// What workers tell each other of the journal.
+    pub(crate) fn journal(&self) -> Option<&JournalMarks> {
+        Some(&self.layout()?.journal)
+    }
+
+    /// The table of ended sessions. Who writes holds the lock: see [`Self::locked`].
     pub(crate) fn ended(&self) -> Option<Ended<'_>> {
+        let layout = self.layout()?;
+        // SAFETY: `lay_out` has allocated both parts, of these types, zeroed; they are atomics,
+        // shared among workers.
+        let (slots, buckets) =
+            unsafe { (&*self.part::<Slot>(layout.slots)?, &*self.part::<Bucket>(layout.buckets)?) };
+        Some(Ended { head: &layout.ended, slots, buckets })
+    }
+
+    /// Gives the limiter's counters to `count`, while no other worker has them.
+    pub(crate) fn with_counters<R>(
+        &self,
+        count: impl FnOnce(&mut [limit::Slot]) -> R,
+    ) -> Option<R> {
+        let part = self.part::<limit::Slot>(self.layout()?.counters)?;
+        // SAFETY: `lay_out` has allocated the counters, zeroed; they are touched here alone, under
+        // the lock, which is not taken twice.
+        self.locked(|| count(unsafe { &mut *part }))
+    }
+
+    /// Whether a worker is to complain: once for all of them.
+    pub(crate) fn complain(&self, topic: Topic, text: &str, lasts: bool, now: u64) -> bool {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let what = hasher.finish();
+        self.with_complaint(topic, |complaint| complaint.is_due(what, lasts, now)).unwrap_or(true)
+    }
+
+    /// There is nothing to complain of any more.
+    pub(crate) fn is_well(&self, topic: Topic) {
+        self.with_complaint(topic, Complaint::clear);
+    }
+
+    fn with_complaint<R>(&self, topic: Topic, with: impl FnOnce(&mut Complaint) -> R) -> Option<R> {
         let (_, layout) = self.mapped.get()?;
-        // SAFETY: `init` has allocated `slots` zeroed slots at the offset; they are atomics, shared
-        // among workers.
-        unsafe {
-            let Layout { ended, slots, slots_offset, .. } = layout.as_ref();
-            let start = layout.cast::<u8>().as_ptr().cast_const().add(*slots_offset).cast::<Slot>();
-            Some(Ended {
-                head: ended,
-                slots: std::slice::from_raw_parts(start, *slots),
-                buckets: &[],
+        // SAFETY: mapped memory stays so for the cycle; complaints are touched here alone, under
+        // the lock, which is not taken twice.
+        self.locked(|| unsafe {
+            let layout = layout.as_ptr();
+            with(match topic {
+                Topic::Users => &mut (*layout).about_users,
+                Topic::Journal => &mut (*layout).about_journal,
             })
-        }
+        })
     }
 
     /// Runs `write` while no other worker writes.
@@ -88,6 +174,20 @@ impl Zone {
             result
         }
     }
+
+    fn layout(&self) -> Option<&Layout> {
+        let (_, layout) = self.mapped.get()?;
+        // SAFETY: mapped memory stays so for the cycle. What changes in it are atomics, or is
+        // touched by its raw place alone.
+        Some(unsafe { layout.as_ref() })
+    }
+
+    fn part<T>(&self, Part { length, offset }: Part) -> Option<*mut [T]> {
+        let (_, layout) = self.mapped.get()?;
+        // SAFETY: the part lies in the same memory (`lay_out`).
+        let start = unsafe { layout.as_ptr().cast::<u8>().add(offset).cast::<T>() };
+        Some(ptr::slice_from_raw_parts_mut(start, length))
+    }
 }
 
 unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
@@ -98,6 +198,9 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
             let realm = &*(*zone).data.cast::<Realm>();
             let pool = NonNull::new((*zone).shm.addr.cast::<ngx_slab_pool_t>());
             let fresh = old.is_null() && (*zone).shm.exists == 0;
+            if fresh && is_remade(&(*zone).shm.name) {
+                log::conf_warn(log::cycle_log(), &remade(realm));
+            }
             pool.and_then(|pool| map(pool, fresh)).map(|mapped| {
                 realm.zone.mapped.set(Some(mapped));
                 realm.ready()
@@ -117,6 +220,32 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
     })
 }
 
+fn remade(realm: &Realm) -> String {
+    let name = &realm.settings.name;
+    let sessions = match realm.settings.state_dir {
+        Some(_) => "ended sessions are read again from its state",
+        None => "everyone has to sign in again",
+    };
+    format!("authgate: the zone of realm \"{name}\" is made anew, its size changed: {sessions}")
+}
+
+/// Whether the running configuration has a zone of this name.
+fn is_remade(name: &ngx_str_t) -> bool {
+    // SAFETY: ngx_cycle is the running cycle, or at the first start one without zones; its list
+    // of zones is read by the one thread that reads configuration.
+    unsafe {
+        let mut part = &raw const (*ngx_cycle).shared_memory.part;
+        while let Some(current) = part.as_ref() {
+            let zones = current.elts.cast::<ngx_shm_zone_t>();
+            if (0..current.nelts).any(|n| (*zones.add(n)).shm.name.as_bytes() == name.as_bytes()) {
+                return true;
+            }
+            part = current.next;
+        }
+    }
+    false
+}
+
 /// The layout in the memory: the running one, or a new one.
 ///
 /// # Safety
@@ -125,28 +254,40 @@ unsafe fn map(
     pool: NonNull<ngx_slab_pool_t>,
     fresh: bool,
 ) -> Option<(NonNull<ngx_slab_pool_t>, NonNull<Layout>)> {
-    // SAFETY: by the caller's promise; calloc gives zeroed room for a Layout and for the slots.
+    // SAFETY: by the caller's promise; every layout begins with its number.
     unsafe {
-        let slab = pool.as_ptr();
-        if let (false, Some(layout)) = (fresh, NonNull::new((*slab).data.cast::<Layout>())) {
-            return Some((pool, layout));
+        let data = NonNull::new((*pool.as_ptr()).data.cast::<Layout>());
+        match data.filter(|data| !fresh && (*data.as_ptr()).layout == LAYOUT) {
+            Some(layout) => Some((pool, layout)),
+            None => Some((pool, lay_out(pool)?)),
         }
-        let mut layout = NonNull::new(ngx_slab_calloc(slab, size_of::<Layout>()).cast::<Layout>())?;
-        let size = (*slab).end.offset_from_unsigned((*slab).start);
-        let slots = size / SHARE / size_of::<Slot>();
-        let start = ngx_slab_calloc(slab, slots * size_of::<Slot>()).cast::<u8>();
-        if start.is_null() {
-            return None;
-        }
-        let head = layout.as_mut();
-        getrandom::fill(&mut head.secret).ok()?;
-        getrandom::fill(&mut head.age).ok()?;
-        head.slots = slots;
-        head.slots_offset = start.offset_from_unsigned(layout.as_ptr().cast());
-        (*slab).data = layout.as_ptr().cast();
-        Some((pool, layout))
     }
 }
 
-/// Ended sessions take one part in so many of the memory.
-const SHARE: usize = 2;
+/// # Safety
+/// `pool` is an initialized slab pool.
+unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
+    // SAFETY: calloc gives zeroed room for a Layout, of which all bytes zero are valid.
+    unsafe {
+        let slab = pool.as_ptr();
+        let mut layout = NonNull::new(ngx_slab_calloc(slab, size_of::<Layout>()).cast::<Layout>())?;
+        let size = (*slab).end.offset_from_unsigned((*slab).start);
+        let allocate = |bytes: usize, each: usize| {
+            let length = bytes / each;
+            let start = NonNull::new(ngx_slab_calloc(slab, length * each).cast::<u8>())?;
+            let offset = start.as_ptr().offset_from_unsigned(layout.as_ptr().cast());
+            Some(Part { length, offset })
+        };
+        let slots = allocate(size / 2, size_of::<Slot>())?;
+        let buckets = allocate(size / 32, size_of::<Bucket>())?;
+        let counters = allocate(size / 4, size_of::<limit::Slot>())?;
+        let head = layout.as_mut();
+        (head.slots, head.buckets, head.counters) = (slots, buckets, counters);
+        getrandom::fill(&mut head.secrets.key).ok()?;
+        getrandom::fill(&mut head.secrets.age).ok()?;
+        getrandom::fill(&mut head.secrets.limiter).ok()?;
+        head.layout = LAYOUT;
+        (*slab).data = layout.as_ptr().cast();
+        Some(layout)
+    }
+}

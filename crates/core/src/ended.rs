@@ -122,6 +122,11 @@ impl Ended<'_> {
         Vec::new()
     }
 
+    /// How many entries there are.
+    pub fn entries(&self) -> u64 {
+        self.head.count.load(Relaxed)
+    }
+
     /// How full the table is.
     pub fn usage(&self) -> Usage {
         Usage { capacity: self.limit(), sessions: 0, tokens: 0, users: 0, coarsened: 0 }

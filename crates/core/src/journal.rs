@@ -5,6 +5,9 @@ use crate::token::SessionId;
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher as _;
 
+/// The length of a record, in bytes.
+pub const LENGTH: usize = 48;
+
 /// A user as ended sessions know one: a hash of the name, the same everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserTag(pub u64);

@@ -27,3 +27,4 @@ pub mod settings;
 pub mod token;
 pub mod units;
 pub mod users;
+pub mod watch;

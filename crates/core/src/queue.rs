@@ -62,6 +62,16 @@ impl<T> FairQueue<T> {
         Some(gone.item)
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     fn waiting_of(&self, network: Network) -> usize {
         self.waiting.iter().filter(|entry| entry.network == network).count()
     }

@@ -1,54 +1,23 @@
-//! Password checks on nginx's thread pool: so many run, so many wait, none on the event loop.
-//!
-//! A running check owns all it needs and touches no object of nginx's; `blocked` keeps its request
-//! alive until it has ended, and a timer keeps an old worker alive for it. A waiting check goes
-//! with its request.
+//! One check in a thread, and what comes of it on the event loop.
 
-use super::crypt::crypt;
-use super::entry::guard;
-use super::log;
-use super::reply::Sent;
-use super::request::{Request, string};
+use super::{Outcome, Then, Waiting, next, retry, settle, then_on};
+use crate::nginx::crypt::crypt;
+use crate::nginx::entry::guard;
+use crate::nginx::reply::Sent;
+use crate::nginx::request::{Request, string};
+use crate::nginx::{faults, log};
 use crate::realm::Realm;
-use authgate_core::network::Network;
+use authgate_core::limit::{Reservation, Settled};
 use authgate_core::pages::Check;
-use authgate_core::queue::FairQueue;
 use ngx::ffi::{
     NGX_OK, ngx_add_timer, ngx_cycle, ngx_del_timer, ngx_event_t, ngx_handle_read_event,
-    ngx_http_cleanup_add, ngx_http_finalize_request, ngx_http_request_t,
-    ngx_http_run_posted_requests, ngx_http_test_reading, ngx_int_t, ngx_log_t, ngx_msec_t,
-    ngx_post_event, ngx_posted_events, ngx_thread_pool_get, ngx_thread_task_post,
-    ngx_thread_task_t,
+    ngx_http_finalize_request, ngx_http_request_t, ngx_http_run_posted_requests,
+    ngx_http_test_reading, ngx_int_t, ngx_log_t, ngx_msec_t, ngx_post_event, ngx_posted_events,
+    ngx_thread_pool_get, ngx_thread_task_post, ngx_thread_task_t,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{self, AssertUnwindSafe};
-
-/// How a check ended.
-pub(crate) enum Outcome {
-    /// It ran; whether the password matches.
-    Checked(Check, bool),
-    /// Too many wait.
-    Busy(Check),
-    /// It could not run.
-    Failed,
-}
-
-/// What is called with the outcome.
-pub(crate) type Then = fn(Request<'_>, Outcome) -> Sent;
-
-/// This worker's checks of one realm.
-#[derive(Default)]
-pub(crate) struct Queue {
-    running: Cell<usize>,
-    waiting: RefCell<FairQueue<Waiting>>,
-}
-
-struct Waiting {
-    request: *mut ngx_http_request_t,
-    check: Check,
-    then: Then,
-}
 
 /// A check in a thread. `task` comes first: nginx's pool knows this by its address.
 #[repr(C)]
@@ -57,6 +26,7 @@ struct Job {
     request: *mut ngx_http_request_t,
     realm: *const Realm,
     then: Then,
+    tried: Option<Reservation>,
     /// Taken by the thread, given back with the outcome.
     check: Check,
     matches: Option<bool>,
@@ -72,38 +42,8 @@ enum Priority {
     Lowest,
 }
 
-/// Has the check run in a thread, now or in its turn, and `then` called on the event loop.
-pub(crate) fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Then) -> Sent {
-    super::faults::panic_at(request, "submit");
-    let queue = &realm.checks;
-    wait(request);
-    if queue.running.get() < realm.settings.checks.running {
-        return start(realm, Waiting { request: request.raw(), check, then });
-    }
-    if !drop_with_request(request, realm) {
-        return Sent::failed(request);
-    }
-    let network = Network::of(request.address());
-    let waiting = Waiting { request: request.raw(), check, then };
-    let limit = realm.settings.checks.waiting;
-    let displaced = queue.waiting.borrow_mut().push(network, waiting, limit);
-    if let Some(Waiting { request: other, check, then }) = displaced {
-        // SAFETY: a waiting entry's request is live: it takes its entry along when it ends.
-        let Some(other) = (unsafe { Request::new(other) }) else { return Sent::LATER };
-        if other.raw() == request.raw() {
-            return then(other, Outcome::Busy(check));
-        }
-        // Answering may free the request, never its connection.
-        let connection = other.get().connection;
-        let _: Sent = then(other, Outcome::Busy(check));
-        // SAFETY: connections are nginx's for good; a closed one has nothing posted.
-        unsafe { ngx_http_run_posted_requests(connection) }
-    }
-    Sent::LATER
-}
-
 /// Until the check ends, the client may go away, and nothing else happens to the request.
-fn wait(request: Request<'_>) {
+pub(super) fn wait(request: Request<'_>) {
     // SAFETY: a live request and its connection.
     unsafe {
         let raw = request.raw();
@@ -120,7 +60,7 @@ fn wait(request: Request<'_>) {
     }
 }
 
-fn start(realm: &Realm, Waiting { request, check, then }: Waiting) -> Sent {
+pub(super) fn start(realm: &Realm, Waiting { request, check, then, tried }: Waiting) -> Sent {
     let priority = match realm.settings.checks.pool.as_str() {
         "default" => Priority::Shared,
         _ => Priority::Lowest,
@@ -129,7 +69,7 @@ fn start(realm: &Realm, Waiting { request, check, then }: Waiting) -> Sent {
     // on the event loop, which takes it back; `blocked` keeps the request until then.
     unsafe {
         let task = std::mem::zeroed::<ngx_thread_task_t>();
-        let job = Job { task, request, realm, then, check, matches: None, priority };
+        let job = Job { task, request, realm, then, tried, check, matches: None, priority };
         let job = Box::into_raw(Box::new(job));
         let task = &raw mut (*job).task;
         (*task).ctx = job.cast();
@@ -141,6 +81,7 @@ fn start(realm: &Realm, Waiting { request, check, then }: Waiting) -> Sent {
         let pool = ngx_thread_pool_get(ngx_cycle, &raw mut pool);
         if pool.is_null() || ngx_thread_task_post(pool, task) != NGX_OK as ngx_int_t {
             drop(Box::from_raw(job));
+            settle(realm, tried, Settled::Unchecked);
             return then_on(request, then, Outcome::Failed);
         }
         ngx_add_timer(&raw mut (*task).event, KEEP_ALIVE);
@@ -152,14 +93,6 @@ fn start(realm: &Realm, Waiting { request, check, then }: Waiting) -> Sent {
 
 /// A worker that is told to go waits as long as a timer is set, in milliseconds.
 const KEEP_ALIVE: ngx_msec_t = 60_000;
-
-fn then_on(request: *mut ngx_http_request_t, then: Then, outcome: Outcome) -> Sent {
-    // SAFETY: callers hold a live request.
-    match unsafe { Request::new(request) } {
-        Some(request) => then(request, outcome),
-        None => Sent::LATER,
-    }
-}
 
 /// In a thread of the pool. The event loop keeps to the job's task meanwhile (its timer), and the
 /// thread to what is borrowed here.
@@ -202,22 +135,26 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
         if (*event).timer_set() != 0 {
             ngx_del_timer(event);
         }
-        let Job { request, realm, then, check, matches, .. } = *Box::from_raw(job);
+        let Job { request, realm, then, tried, check, matches, .. } = *Box::from_raw(job);
         let main = (*request).main;
         (*main).set_blocked((*main).blocked() - 1);
         let realm = &*realm;
         realm.checks.running.set(realm.checks.running.get() - 1);
-        guard((), || next(realm));
+        guard((), || {
+            settle(realm, tried, how(&check, matches));
+            next(realm);
+            retry(realm);
+        });
         finish(request, then, check, matches);
     }
 }
 
-/// Starts what waits, as far as there is room.
-fn next(realm: &Realm) {
-    while realm.checks.running.get() < realm.settings.checks.running {
-        let waiting = realm.checks.waiting.borrow_mut().pop();
-        let Some(waiting) = waiting else { return };
-        let _: Sent = start(realm, waiting);
+/// What a check means to the limiter, whether its client is still there or not.
+fn how(check: &Check, matches: Option<bool>) -> Settled {
+    match matches.map(|matches| check.succeeds(matches)) {
+        None => Settled::Unchecked,
+        Some(true) => Settled::Succeeded,
+        Some(false) => Settled::Failed,
     }
 }
 
@@ -259,7 +196,7 @@ unsafe extern "C" fn resume(raw: *mut ngx_http_request_t) {
         let visit = request.visit()?;
         let Some((check, matches)) = visit.checked.take() else { return Some(()) };
         let then = visit.then.take()?;
-        super::faults::panic_at(request, "resume");
+        faults::panic_at(request, "resume");
         let _: Sent = match matches {
             Some(matches) => then(request, Outcome::Checked(check, matches)),
             None => then(request, Outcome::Failed),
@@ -270,34 +207,6 @@ unsafe extern "C" fn resume(raw: *mut ngx_http_request_t) {
         // SAFETY: what has failed above has not ended the request.
         unsafe { ngx_http_finalize_request(raw, 500) }
     }
-}
-
-/// Lets a waiting check go, unhashed, when its request ends.
-fn drop_with_request(request: Request<'_>, realm: &Realm) -> bool {
-    // SAFETY: the cleanup record is part of the request's memory; the place for the realm's
-    // address and the request's is in the record.
-    unsafe {
-        let cleanup = ngx_http_cleanup_add(request.raw(), size_of::<Ticket>());
-        let Some(cleanup) = cleanup.as_mut() else { return false };
-        cleanup.data.cast::<Ticket>().write(Ticket { request: request.raw(), realm });
-        cleanup.handler = Some(give_up);
-    }
-    true
-}
-
-/// A request's place in a realm's queue.
-struct Ticket {
-    request: *mut ngx_http_request_t,
-    realm: *const Realm,
-}
-
-unsafe extern "C" fn give_up(ticket: *mut c_void) {
-    // SAFETY: nginx calls this once, with the record's data; the realm lives as long as the cycle,
-    // which outlives its requests.
-    let Ticket { request, realm } = unsafe { ticket.cast::<Ticket>().read() };
-    // SAFETY: as above.
-    let queue = unsafe { &(*realm).checks };
-    drop(queue.waiting.borrow_mut().remove(|waiting| waiting.request == request));
 }
 
 const _: () = assert!(std::mem::offset_of!(Job, task) == 0, "nginx knows a job by its task");

@@ -1,0 +1,101 @@
+//! The users file, read again when someone has edited it: no reload needed.
+
+use crate::files::{self, Reread};
+use crate::nginx::zone::Topic;
+use crate::nginx::{background, clock, log, module, process};
+use crate::realm::Realm;
+use authgate_core::users::Users;
+use authgate_core::watch::{Fingerprint, Look, Marks, Watch};
+use std::path::PathBuf;
+
+/// The users file of a realm, watched.
+#[derive(Clone)]
+pub(crate) struct UsersFile {
+    /// Where it is.
+    pub path: PathBuf,
+    watch: Watch,
+    /// What has been taken from it.
+    taken: Fingerprint,
+    /// Whether a thread reads it now.
+    reading: bool,
+}
+
+impl UsersFile {
+    /// A file that has just been read.
+    pub(crate) fn new(path: PathBuf, marks: Marks, taken: Fingerprint) -> Self {
+        Self { path, watch: Watch::new(marks, clock::monotonic()), taken, reading: false }
+    }
+}
+
+/// Looks whether the users file has changed. Called a few times a second.
+pub(crate) fn tick(realm: &Realm) {
+    let mut file = realm.users_file.borrow_mut();
+    if file.reading {
+        return;
+    }
+    let (marks, missing) = match files::marks(&file.path) {
+        Ok(marks) => (Some(marks), String::new()),
+        Err(mistake) => (None, mistake),
+    };
+    match file.watch.look(marks, clock::monotonic()) {
+        Look::Rest => {}
+        Look::Gone => complain(realm, &missing, true),
+        Look::Read => file.reading = read(realm, &file),
+    }
+}
+
+/// Has a thread read the file. False where there is none.
+fn read(realm: &Realm, file: &UsersFile) -> bool {
+    let (name, path, taken) = (realm.settings.name.clone(), file.path.clone(), file.taken);
+    let allow_weak = realm.settings.allow_weak;
+    background::run(move || {
+        let reread = files::reread(&path, allow_weak, taken);
+        Box::new(move || {
+            // The realm may have become another one meanwhile, in a single process that reloads.
+            let realms = module::running_realms();
+            let realm = realms.iter().find(|realm| realm.settings.name == name);
+            if let Some(realm) = realm.filter(|realm| realm.users_file.borrow().path == path) {
+                take(realm, reread);
+            }
+        })
+    })
+}
+
+fn take(realm: &Realm, reread: Reread) {
+    realm.users_file.borrow_mut().reading = false;
+    match reread {
+        Reread::Moving => {}
+        Reread::Same(marks) => is_well(realm, marks),
+        Reread::New(marks, fingerprint, users) => {
+            is_well(realm, marks);
+            realm.users_file.borrow_mut().taken = fingerprint;
+            replace(realm, users);
+        }
+        Reread::Bad(marks, mistake) => {
+            realm.users_file.borrow_mut().watch.has_read(marks);
+            complain(realm, &mistake, false);
+        }
+        Reread::Unreadable(mistake) => complain(realm, &mistake, true),
+    }
+}
+
+fn is_well(realm: &Realm, marks: Marks) {
+    realm.users_file.borrow_mut().watch.has_read(marks);
+    realm.zone.is_well(Topic::Users);
+}
+
+fn replace(realm: &Realm, users: Users) {
+    let (count, name) = (users.len(), &realm.settings.name);
+    if process::is_first_worker() {
+        log::notice(&format!("users file of realm \"{name}\" read again, users: {count}"));
+    }
+    realm.users.replace(users);
+}
+
+/// One line for all workers; what lasts is said again each minute.
+fn complain(realm: &Realm, mistake: &str, lasts: bool) {
+    let text = format!("users file not taken, the last good one holds: {mistake}");
+    if realm.zone.complain(Topic::Users, &text, lasts, clock::monotonic()) {
+        log::error(&text);
+    }
+}

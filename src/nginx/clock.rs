@@ -1,0 +1,47 @@
+//! Time as nginx last saw it: no system call.
+
+use super::entry::guard;
+use super::log;
+use ngx::ffi::{ngx_add_timer, ngx_current_msec, ngx_event_t, ngx_msec_t, ngx_time};
+
+/// The time in Unix seconds.
+pub(crate) fn now() -> u64 {
+    u64::try_from(ngx_time()).unwrap_or(0)
+}
+
+/// Milliseconds of a clock that never steps, the same in all processes of the machine.
+pub(crate) fn monotonic() -> u64 {
+    // SAFETY: written by the event loop, on which this runs.
+    unsafe { ngx_current_msec as u64 }
+}
+
+/// Calls `tick` every `milliseconds` for as long as the worker lives.
+pub(super) fn every(milliseconds: ngx_msec_t, tick: fn()) {
+    // SAFETY: all fields zero is an idle event. It is never freed: it lives as long as the process.
+    let event = Box::leak(Box::new(unsafe { std::mem::zeroed::<ngx_event_t>() }));
+    let timer = Box::leak(Box::new(Timer { connection: [0; 4], tick, milliseconds }));
+    event.data = std::ptr::from_mut(timer).cast();
+    event.handler = Some(ring);
+    event.log = log::cycle_log();
+    // A worker that is told to go does not wait for this timer.
+    event.set_cancelable(1);
+    // SAFETY: the event is valid for good.
+    unsafe { ngx_add_timer(event, milliseconds) }
+}
+
+#[repr(C)]
+struct Timer {
+    /// nginx's debug log takes the event's data for a connection and writes its descriptor.
+    connection: [usize; 4],
+    tick: fn(),
+    milliseconds: ngx_msec_t,
+}
+
+unsafe extern "C" fn ring(event: *mut ngx_event_t) {
+    // SAFETY: nginx calls this with the event that `every` made.
+    unsafe {
+        let timer = &*(*event).data.cast::<Timer>();
+        guard((), || (timer.tick)());
+        ngx_add_timer(event, timer.milliseconds);
+    }
+}

@@ -1,0 +1,246 @@
+//! `state DIR`: what has ended is also written to a file, and read from it: after a restart, and
+//! several times a second what another nginx or the command has written.
+
+use crate::nginx::zone::{JournalMarks, Topic};
+use crate::nginx::{background, clock, log, module, process};
+use crate::realm::Realm;
+use authgate_core::journal::Record;
+use authgate_core::keyring::Keys;
+use authgate_state::{Journal, Replacement};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+
+/// The files under `state` of one realm, in this process.
+pub(crate) struct State {
+    dir: PathBuf,
+    /// The line of the configuration that says so.
+    place: String,
+    journal: RefCell<Option<Journal>>,
+    /// Whether something was written that the disk may not have yet.
+    unsynced: Cell<bool>,
+    /// Whether a thread writes the journal anew.
+    rewriting: Cell<bool>,
+    /// When that may be tried again, in milliseconds of the monotonic clock.
+    rewrite_after: Cell<u64>,
+}
+
+/// A worker that has not read the journal for so long, in milliseconds, renews no session: a
+/// record of the command ends what was made up to 2 seconds after it.
+const STALE: u64 = 1500;
+/// How long, in milliseconds, after one failed rewriting the next is tried.
+const RETRY: u64 = 2000;
+/// A journal is written anew when it is so many times as long as what it has to say …
+const SPARSE: u64 = 2;
+/// … and longer than this, in bytes.
+const SHORT: u64 = 64 * 1024;
+
+impl State {
+    /// The files in `dir`, not opened yet.
+    pub(crate) fn new(dir: PathBuf, place: String) -> Self {
+        Self {
+            dir,
+            place,
+            journal: RefCell::default(),
+            unsynced: Cell::default(),
+            rewriting: Cell::default(),
+            rewrite_after: Cell::default(),
+        }
+    }
+
+    /// The key of a realm without a keys file: made where there is none yet.
+    ///
+    /// # Errors
+    /// The mistake, as nginx says it.
+    pub(crate) fn generated_keys(&self) -> Result<Keys, String> {
+        let text = self.as_worker(|| authgate_state::generated_key(&self.dir))?;
+        let path = self.dir.join("key");
+        Keys::parse(&text).map_err(|mistake| {
+            format!("\"{}:{}\": {}", path.display(), mistake.line, mistake.error)
+        })
+    }
+
+    /// Makes the directory and the files where they are missing, as the workers' user.
+    ///
+    /// # Errors
+    /// The mistake, as nginx says it.
+    pub(crate) fn prepare(&self) -> Result<(), String> {
+        process::make_directory(&self.dir).map_err(|error| {
+            let reason = crate::files::reason(&error);
+            format!("mkdir() \"{}\" failed ({reason}) in {}", self.dir.display(), self.place)
+        })
+    }
+
+    /// Reads all that has ended, before the first request. What is opened here is closed again:
+    /// each process needs a lock of its own.
+    ///
+    /// # Errors
+    /// The mistake, as nginx says it.
+    pub(crate) fn load(&self, realm: &Realm) -> Result<(), String> {
+        let mut journal = self.as_worker(|| Journal::open(&self.dir, &realm.settings.name))?;
+        self.as_worker(|| read(realm, &mut journal)).map(drop)
+    }
+
+    fn as_worker<R>(&self, open: impl FnOnce() -> io::Result<R>) -> Result<R, String> {
+        process::as_worker(open).map_err(|(user, error)| {
+            let text = crate::files::reason(&error);
+            let (dir, place) = (self.dir.display(), &self.place);
+            format!("{text}: \"{dir}\" must belong to the worker user \"{user}\" in {place}")
+        })
+    }
+
+    /// Writes down what has ended. False where that failed: it will be tried again.
+    pub(crate) fn append(&self, realm: &Realm, record: &Record) -> bool {
+        let written = self.with_journal(realm, |journal| journal.append(&[*record]));
+        match written {
+            Ok(()) => self.unsynced.set(true),
+            Err(error) => {
+                is_incomplete(realm);
+                log::crit(&format!("ended session cannot be written down: {error}"));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether this worker knows what others have ended.
+    pub(crate) fn is_current(&self, realm: &Realm) -> bool {
+        let read_at = realm.zone.journal().map_or(0, |marks| marks.read_at.load(Acquire));
+        clock::monotonic().saturating_sub(read_at) <= STALE
+    }
+
+    /// Reads what has come, a few times a second.
+    pub(crate) fn tick(&self, realm: &Realm) {
+        match self.with_journal(realm, |journal| Ok(read(realm, journal))) {
+            Ok(Ok(length)) => {
+                self.sync();
+                self.rewrite_if_due(realm, length);
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+                // Someone has removed it. What it said is in the zone.
+                self.journal.take();
+                is_incomplete(realm);
+            }
+            Ok(Err(error)) | Err(error) => complain(realm, &error),
+        }
+    }
+
+    /// Brings what was written since the last time to the disk.
+    fn sync(&self) {
+        let file =
+            self.journal.borrow().as_ref().filter(|_| self.unsynced.take()).map(Journal::file);
+        if let Some(Ok(file)) = file {
+            background::run(move || {
+                let synced = file.sync_data();
+                Box::new(move || warn_unsynced(synced))
+            });
+        }
+    }
+
+    fn with_journal<R>(
+        &self,
+        realm: &Realm,
+        with: impl FnOnce(&mut Journal) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let mut journal = self.journal.borrow_mut();
+        let open = match journal.take() {
+            Some(open) => open,
+            None => Journal::open(&self.dir, &realm.settings.name)?,
+        };
+        with(journal.insert(open))
+    }
+
+    /// One worker writes the journal anew where it is long or something is missing from it.
+    fn rewrite_if_due(&self, realm: &Realm, length: u64) {
+        let (Some(marks), Some(ended)) = (realm.zone.journal(), realm.zone.ended()) else { return };
+        let failures = marks.failures.load(Acquire);
+        let missing = failures != marks.saved.load(Acquire);
+        let sparse = length > SHORT && length > SPARSE * ended.entries() * RECORD;
+        let now = clock::monotonic();
+        let may = process::is_first_worker() && !self.rewriting.get();
+        if !may || now < self.rewrite_after.get() || !(missing || sparse) {
+            return;
+        }
+        self.rewrite_after.set(now + RETRY);
+        let replacement = self.journal.borrow().as_ref().map(Journal::begin_replacement);
+        let records = realm.zone.locked(|| ended.records(clock::now()));
+        if let (Some(Ok(replacement)), Some(records)) = (replacement, records) {
+            self.rewriting.set(rewrite(realm, replacement, records, failures));
+        }
+    }
+}
+
+const RECORD: u64 = authgate_core::journal::LENGTH as u64;
+
+/// The journal lacks something that has ended.
+fn is_incomplete(realm: &Realm) {
+    if let Some(marks) = realm.zone.journal() {
+        marks.failures.fetch_add(1, AcqRel);
+    }
+}
+
+/// Takes in what has come since the last reading; gives the journal's length.
+fn read(realm: &Realm, journal: &mut Journal) -> io::Result<u64> {
+    // Before the reading: what is written after it may be missed.
+    let began = clock::monotonic();
+    let now = clock::now();
+    let mut records = Vec::new();
+    let read = journal.read_new(|record| records.push(record))?;
+    realm.zone.locked(|| {
+        if let Some(ended) = realm.zone.ended() {
+            records.iter().for_each(|record| ended.apply(record, now));
+        }
+    });
+    if let Some(JournalMarks { read_at, length, .. }) = realm.zone.journal() {
+        read_at.fetch_max(began, AcqRel);
+        length.store(journal.len(), Release);
+    }
+    if read.damaged > 0 {
+        is_incomplete(realm);
+        complain(realm, &io::Error::other(format!("{} damaged records skipped", read.damaged)));
+    }
+    Ok(journal.len())
+}
+
+/// Has a thread write the journal anew. False where there is none.
+fn rewrite(realm: &Realm, replacement: Replacement, records: Vec<Record>, failures: u64) -> bool {
+    let name = realm.settings.name.clone();
+    background::run(move || {
+        let result = replacement.write(&records).and_then(|prepared| prepared.commit());
+        Box::new(move || {
+            let realms = module::running_realms();
+            let realm = realms.iter().find(|realm| realm.settings.name == name);
+            if let Some(realm) = realm {
+                rewritten(realm, result, failures);
+            }
+        })
+    })
+}
+
+fn rewritten(realm: &Realm, result: io::Result<bool>, failures: u64) {
+    let (Some(state), Some(marks)) = (&realm.state, realm.zone.journal()) else { return };
+    state.rewriting.set(false);
+    match result {
+        Ok(true) => {
+            marks.saved.store(failures, Release);
+            realm.zone.is_well(Topic::Journal);
+        }
+        // Another nginx has just done so: the next look tells whether ours is still due.
+        Ok(false) => {}
+        Err(error) => complain(realm, &error),
+    }
+}
+
+fn complain(realm: &Realm, error: &io::Error) {
+    let text = format!("state cannot be kept: {error}");
+    if realm.zone.complain(Topic::Journal, &text, true, clock::monotonic()) {
+        log::crit(&text);
+    }
+}
+
+fn warn_unsynced(synced: io::Result<()>) {
+    if let Err(error) = synced {
+        log::crit(&format!("state cannot be brought to the disk: {error}"));
+    }
+}
