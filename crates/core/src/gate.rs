@@ -254,12 +254,7 @@ impl<'a> Gate<'a> {
     /// `Set-Cookie` for a session that has been used, once a tenth of `idle` has passed since its
     /// token was made, and only by a navigation where the settings say so. The session's absolute
     /// end never moves.
-    pub fn renewal(
-        &self,
-        identity: &Identity,
-        head: &RequestHead<'_>,
-        now: u64,
-    ) -> Option<String> {
+    pub fn renewal(&self, identity: &Identity, head: &RequestHead<'_>, now: u64) -> Option<String> {
         if !self.renews(identity, head, now) {
             return None;
         }

@@ -34,7 +34,8 @@ impl<'a> Arguments<'a> {
         let text = self.one()?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.~".contains(&byte);
         let dotted = text.split('/').any(|segment| segment == "." || segment == "..");
-        let bounded = (3..=128).contains(&text.len()) && text.starts_with('/') && text.ends_with('/');
+        let bounded =
+            (3..=128).contains(&text.len()) && text.starts_with('/') && text.ends_with('/');
         if !bounded || !text.bytes().all(plain) || text.contains("//") || dotted {
             return Err(SettingsError::InvalidPath(text.into()));
         }

@@ -246,8 +246,7 @@ impl Builder {
 const DEFAULT_SESSION: SessionTimes =
     SessionTimes { idle: 3600, max: 12 * 3600, renew: Renew::Any };
 
-const DEFAULT_LIMITS: Limits =
-    Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
+const DEFAULT_LIMITS: Limits = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
 
 fn default_checks() -> Checks {
     Checks { pool: "default".into(), running: 2, waiting: 64 }
