@@ -118,19 +118,23 @@ pub enum Order {
 ///
 /// # Errors
 /// The answer to a request that asks for nothing of this.
-pub fn order(head: &RequestHead<'_>) -> Result<Order, Reply> {
-    match head.method {
-        Method::Get | Method::Head => Ok(Order::Show),
-        Method::Delete if !origin::may_post(head) => {
+pub fn order(head: &RequestHead<'_>) -> Result<Order, Box<Reply>> {
+    let refusal = match head.method {
+        Method::Get | Method::Head => return Ok(Order::Show),
+        Method::Delete if origin::may_post(head) => match lift(head.query) {
+            Some(order) => return Ok(order),
+            None => {
+                let text = "Name one ban to lift: ?network=ADDRESS or ?user=NAME.";
+                problem(head, 400, "Bad query", text)
+            }
+        },
+        Method::Delete => {
             let text = "This was sent from another site, so nothing was done.";
-            Err(problem(head, 403, "Not from here", text).uncached())
+            problem(head, 403, "Not from here", text)
         }
-        Method::Delete => lift(head.query).ok_or_else(|| {
-            let text = "Name one ban to lift: ?network=ADDRESS or ?user=NAME.";
-            problem(head, 400, "Bad query", text).uncached()
-        }),
-        Method::Post | Method::Other => Err(not_allowed(head, "GET, HEAD, DELETE").uncached()),
-    }
+        Method::Post | Method::Other => not_allowed(head, "GET, HEAD, DELETE"),
+    };
+    Err(Box::new(refusal.uncached()))
 }
 
 fn lift(query: &[u8]) -> Option<Order> {
