@@ -1,0 +1,24 @@
+//! The files under `state`: what has ended, and the generated key.
+//!
+//! The folder belongs to the workers' user, and so do the files, of mode 0600, whoever makes them:
+//!
+//! - `REALM.ended`: the journal, one record of 48 bytes after the other.
+//! - `REALM.ended.new`: the journal's next edition while it is written, or what a killed process
+//!   left of one.
+//! - `REALM.lock`: locked (flock) by who appends to the journal or replaces it.
+//! - `key`: the generated key, a keys file of one line; `key.lock`, `key.new` as above.
+//!
+//! Local file systems alone: that a file's length grows only after its content is there, and that
+//! locks work, is what all of this builds on.
+
+#![forbid(unsafe_code)]
+
+mod file;
+mod journal;
+mod key;
+mod lock;
+mod replacement;
+
+pub use journal::{Journal, Read};
+pub use key::{generated_key, new_key};
+pub use replacement::Replacement;
