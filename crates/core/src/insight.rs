@@ -154,6 +154,12 @@ fn lift(query: &[u8]) -> Option<Order> {
     }
 }
 
+/// The answer to a client of another machine.
+pub fn refused(head: &RequestHead<'_>) -> Box<Reply> {
+    let text = "This can be seen from the machine itself alone.";
+    Box::new(problem(head, 403, "Not from here", text).uncached())
+}
+
 /// The answer once a ban is lifted, or there was none.
 pub fn lifted(found: bool) -> Reply {
     Reply::json(if found { 200 } else { 404 }, &json!({ "lifted": found })).uncached()
