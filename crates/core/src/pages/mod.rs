@@ -28,7 +28,7 @@ pub enum Action {
     /// answer [`Gate::too_large`].
     ReadBody,
     /// Check the password off the event loop and call [`Gate::checked`] with the outcome, or
-    /// [`Gate::busy`] where no check can be taken.
+    /// [`Gate::limited`] where a ban is in force, or [`Gate::busy`] where no check can be taken.
     Check(Check),
 }
 
