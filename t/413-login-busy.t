@@ -9,7 +9,7 @@ use JSON::PP ();
 use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; checks running=1 waiting=1; }
+    authgate_realm ops { users %%USERS%%; limit off; checks running=1 waiting=1; }
     server { listen 127.0.0.1:%%PORT%%; authgate ops; root %%DIR%%/html; }
 EOF_HTTP
 
