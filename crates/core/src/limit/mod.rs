@@ -248,26 +248,29 @@ impl Limiter<'_> {
         Some(slot)
     }
 
-    /// The counter of `subject` as of `now`. A new one pushes out the least guilty of its set,
-    /// except the other counter of its own reservation.
+    /// The counter of `subject` as of `now`, or a new one.
     fn enter(
         &mut self,
         subject: Subject,
         reservation: &Reservation,
         now: u64,
     ) -> Option<&mut Slot> {
+        if self.find(subject, now).is_none() {
+            self.insert(subject, reservation, now);
+        }
+        self.find(subject, now)
+    }
+
+    /// Pushes out the least guilty of the set, except the other counter of the same reservation.
+    fn insert(&mut self, subject: Subject, reservation: &Reservation, now: u64) {
         let limits = self.limits;
-        let other = reservation.subjects().find(|other| *other != subject);
         let set = self.set(subject);
         set.iter_mut().for_each(|slot| slot.advance(&limits, now));
-        let slot = set
-            .iter_mut()
-            .filter(|slot| !other.is_some_and(|other| slot.counts(other)))
-            .min_by_key(|slot| (!slot.counts(subject), slot.guilt()))?;
-        if !slot.counts(subject) {
+        let is_own = |slot: &Slot| reservation.subjects().any(|own| slot.counts(own));
+        let others = set.iter_mut().filter(|slot| !is_own(slot));
+        if let Some(slot) = others.min_by_key(|slot| slot.guilt()) {
             *slot = Slot::of(subject);
         }
-        Some(slot)
     }
 
     /// The slots where the counter of `subject` may stand.

@@ -73,10 +73,6 @@ fn f76_unknown_names_are_limited_as_known_ones() {
     }
 }
 
-fn unix(user: &str) -> Attempt<'_> {
-    Attempt { network: Network::of(None), user, device: None }
-}
-
 #[test]
 fn f77_clients_of_unix_sockets_are_not_one_network() {
     let mut table = Table::of(4096);

@@ -85,6 +85,10 @@ fn attempt<'a>(address: &str, user: &'a str) -> Attempt<'a> {
     Attempt { network: at(address), user, device: None }
 }
 
+fn unix(user: &str) -> Attempt<'_> {
+    Attempt { network: Network::of(None), user, device: None }
+}
+
 fn on_device(attempt: Attempt<'_>, device: u8) -> Attempt<'_> {
     Attempt { device: Some(SessionId([device; 16])), ..attempt }
 }

@@ -1,6 +1,7 @@
 //! The table: of whatever size, it keeps who is guilty and punishes nobody else.
 
 use super::*;
+use authgate_core::limit::Subject;
 
 /// In the debug profile fewer, for the time it takes.
 const FLOOD: u32 = if cfg!(debug_assertions) { 1_000_000 } else { 10_000_000 };
@@ -55,6 +56,38 @@ fn f74_what_is_over_gives_way_first() {
     }
     table.fail_times(4, &from(9, "alice"), now + 20);
     assert!(!table.lets_through(&from(9, "alice"), now + 20), "its failure was kept");
+}
+
+#[test]
+fn f74_of_bans_the_oldest_gives_way_however_many_failures_it_took() {
+    let mut table = Table::of(8);
+    table.limits.user_retries = 2;
+    table.fail_times(5, &on_device(unix("alice"), 1), NOW);
+    for number in 1..9 {
+        assert_eq!(table.limiter().bans(NOW).count(), number);
+        let now = NOW + number as u64;
+        table.fail_times(2, &unix(&number.to_string()), now);
+    }
+    let limiter = table.limiter();
+    assert!(limiter.bans(NOW).all(|ban| matches!(ban.subject, Subject::User(_))));
+    table.fail_times(2, &unix("bob"), NOW + 9);
+    assert!(!table.limiter().lift_user("1"));
+    assert!((2..9).all(|number| table.limiter().lift_user(&number.to_string())));
+}
+
+#[test]
+fn f74_a_network_that_differs_in_one_bit_is_not_banned() {
+    let (v4, v6) = (0xC000_0207_u32, 0x2001_0DB8_0000_0007_u64);
+    let of = |network| Attempt { network, user: "alice", device: None };
+    let mut table = Table::of(8);
+    table.fail_times(5, &of(Network::V4(v4.to_be_bytes())), NOW);
+    table.fail_times(5, &of(Network::V6(v6.to_be_bytes())), NOW);
+    let v4s = (0..32).map(|bit| Network::V4((v4 ^ (1 << bit)).to_be_bytes()));
+    let v6s = (0..64).map(|bit| Network::V6((v6 ^ (1 << bit)).to_be_bytes()));
+    for network in v4s.chain(v6s) {
+        assert!(table.lets_through(&of(network), NOW), "{network:?}");
+    }
+    assert_eq!(table.limiter().bans(NOW).count(), 2);
 }
 
 #[test]
