@@ -342,8 +342,8 @@ def bench_instructions():
 # ---- latency of others while passwords are checked ---------------------------------------------------
 
 LATENCY = """
-    authgate_realm shared { users {users}; path /shared/; cookie shared; }
-    authgate_realm own { users {users}; checks pool=passwords; path /own/; cookie own; }
+    authgate_realm shared { users {users}; limit off; path /shared/; cookie shared; }
+    authgate_realm own { users {users}; limit off; checks pool=passwords; path /own/; cookie own; }
     server { listen 127.0.0.1:{ungated}; }
     server { listen 127.0.0.1:{shared}; authgate shared; }
     server { listen 127.0.0.1:{own}; authgate own; }

@@ -5,7 +5,7 @@ use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use crate::nginx::visit::Visit;
 use crate::realm::Realm;
-use authgate_core::gate::{Cause, Verdict};
+use authgate_core::gate::{Cause, Gate, Verdict};
 use authgate_core::pages::Page;
 use std::cell::Ref;
 
@@ -100,7 +100,7 @@ pub(crate) fn page_at(request: Request<'_>) -> Option<(&Realm, Page)> {
 }
 
 /// The cookie to send with the answer of an admitted request whose session is due for renewal.
-pub(crate) fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String> {
+pub(crate) fn renewal<'r>(request: Request<'r>, visit: &Visit<'r>) -> Option<String> {
     if !request.is_main() || !request.location().is_gated() {
         return None;
     }
@@ -108,7 +108,10 @@ pub(crate) fn renewal(request: Request<'_>, visit: &Visit<'_>) -> Option<String>
     match &*visit.verdict_of(realm)? {
         Verdict::Admit(identity) if realm.may_renew() => {
             let now = clock::now();
-            realm.with_gate(|gate| gate.renewal(identity, request.tls(), now)).flatten()
+            let renew = |gate: &Gate<'_>| {
+                request.with_head(visit, |head| gate.renewal(identity, head, now))
+            };
+            realm.with_gate(renew).flatten()
         }
         Verdict::Admit(_) | Verdict::Challenge(_) => None,
     }

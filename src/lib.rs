@@ -4,6 +4,7 @@
 //! - [`login`]: the gate's own pages, and the password check in between
 //! - [`realm`]: settings, users, keys and shared memory of one realm
 //! - [`files`]: reading users and keys
+//! - [`insight`]: what an operator sees
 //! - [`live`]: the users file, read again when it has been edited
 //! - [`state`]: ended sessions, kept in a file
 //! - [`nginx`]: the edge, the only unsafe code
@@ -14,6 +15,7 @@
 
 mod access;
 mod files;
+mod insight;
 mod live;
 mod login;
 mod nginx;

@@ -89,7 +89,12 @@ fn replace(realm: &Realm, users: Users) {
     if process::is_first_worker() {
         log::notice(&format!("users file of realm \"{name}\" read again, users: {count}"));
     }
-    realm.users.replace(users);
+    let old = realm.users.replace(users);
+    // Giving many users' memory back takes its time, too.
+    background::run(move || {
+        drop(old);
+        Box::new(|| ())
+    });
 }
 
 /// One line for all workers; what lasts is said again each minute.

@@ -1,6 +1,7 @@
 //! The gate's own pages, answered before nginx looks for content.
 
 use crate::access::{self, Phase};
+use crate::insight;
 use crate::nginx::body::{self, Body};
 use crate::nginx::checks::{self, Outcome};
 use crate::nginx::clock;
@@ -25,6 +26,9 @@ pub(crate) fn post_read(request: Request<'_>) -> Phase {
 
 /// The PRECONTENT phase: answers the gate's own pages.
 pub(crate) fn precontent(request: Request<'_>) -> Phase {
+    if let Some(realm) = request.location().insight() {
+        return Phase::Sent(insight::answer(request, realm));
+    }
     let Some((realm, page)) = access::page_at(request) else {
         // A request that nginx could not read comes here by `error_page` alone.
         return if request.is_main() { post_read(request) } else { Phase::Decline };

@@ -33,8 +33,8 @@ const STALE: u64 = 1500;
 const RETRY: u64 = 2000;
 /// A journal is written anew when it is so many times as long as what it has to say …
 const SPARSE: u64 = 2;
-/// … and longer than this, in bytes.
-const SHORT: u64 = 64 * 1024;
+/// … and longer than so many records.
+const SHORT: u64 = 1000;
 
 impl State {
     /// The files in `dir`, not opened yet.
@@ -84,9 +84,8 @@ impl State {
 
     fn as_worker<R>(&self, open: impl FnOnce() -> io::Result<R>) -> Result<R, String> {
         process::as_worker(open).map_err(|(user, error)| {
-            let text = crate::files::reason(&error);
             let (dir, place) = (self.dir.display(), &self.place);
-            format!("{text}: \"{dir}\" must belong to the worker user \"{user}\" in {place}")
+            format!("{error}: \"{dir}\" must belong to the worker user \"{user}\" in {place}")
         })
     }
 
@@ -113,9 +112,9 @@ impl State {
     /// Reads what has come, a few times a second.
     pub(crate) fn tick(&self, realm: &Realm) {
         match self.with_journal(realm, |journal| Ok(read(realm, journal))) {
-            Ok(Ok(length)) => {
+            Ok(Ok(records)) => {
                 self.sync();
-                self.rewrite_if_due(realm, length);
+                self.rewrite_if_due(realm, records);
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
                 // Someone has removed it. What it said is in the zone.
@@ -130,7 +129,7 @@ impl State {
     fn sync(&self) {
         let file =
             self.journal.borrow().as_ref().filter(|_| self.unsynced.take()).map(Journal::file);
-        if let Some(Ok(file)) = file {
+        if let Some(file) = file {
             background::run(move || {
                 let synced = file.sync_data();
                 Box::new(move || warn_unsynced(synced))
@@ -152,20 +151,20 @@ impl State {
     }
 
     /// One worker writes the journal anew where it is long or something is missing from it.
-    fn rewrite_if_due(&self, realm: &Realm, length: u64) {
+    fn rewrite_if_due(&self, realm: &Realm, records: u64) {
         let (Some(marks), Some(ended)) = (realm.zone.journal(), realm.zone.ended()) else { return };
         let failures = marks.failures.load(Acquire);
         let missing = failures != marks.saved.load(Acquire);
-        let sparse = length > SHORT && length > SPARSE * ended.entries() * RECORD;
+        let sparse = records > SHORT && records > SPARSE * ended.entries();
         let now = clock::monotonic();
         let may = process::is_first_worker() && !self.rewriting.get();
         if !may || now < self.rewrite_after.get() || !(missing || sparse) {
             return;
         }
         self.rewrite_after.set(now + RETRY);
-        let replacement = self.journal.borrow().as_ref().map(Journal::begin_replacement);
+        let replacement = self.journal.borrow().as_ref().map(Journal::replacement);
         let records = realm.zone.locked(|| ended.records(clock::now()));
-        if let (Some(Ok(replacement)), Some(records)) = (replacement, records) {
+        if let (Some(replacement), Some(records)) = (replacement, records) {
             self.rewriting.set(rewrite(realm, replacement, records, failures));
         }
     }
@@ -180,13 +179,14 @@ fn is_incomplete(realm: &Realm) {
     }
 }
 
-/// Takes in what has come since the last reading; gives the journal's length.
+/// Takes in what has come since the last reading; gives how many records there are.
 fn read(realm: &Realm, journal: &mut Journal) -> io::Result<u64> {
     // Before the reading: what is written after it may be missed.
     let began = clock::monotonic();
     let now = clock::now();
     let mut records = Vec::new();
     let read = journal.read_new(|record| records.push(record))?;
+    let records_now = journal.records()?;
     realm.zone.locked(|| {
         if let Some(ended) = realm.zone.ended() {
             records.iter().for_each(|record| ended.apply(record, now));
@@ -194,20 +194,20 @@ fn read(realm: &Realm, journal: &mut Journal) -> io::Result<u64> {
     });
     if let Some(JournalMarks { read_at, length, .. }) = realm.zone.journal() {
         read_at.fetch_max(began, AcqRel);
-        length.store(journal.len(), Release);
+        length.store(records_now * RECORD, Release);
     }
     if read.damaged > 0 {
         is_incomplete(realm);
         complain(realm, &io::Error::other(format!("{} damaged records skipped", read.damaged)));
     }
-    Ok(journal.len())
+    Ok(records_now)
 }
 
 /// Has a thread write the journal anew. False where there is none.
 fn rewrite(realm: &Realm, replacement: Replacement, records: Vec<Record>, failures: u64) -> bool {
     let name = realm.settings.name.clone();
     background::run(move || {
-        let result = replacement.write(&records).and_then(|prepared| prepared.commit());
+        let result = replacement.write(&records);
         Box::new(move || {
             let realms = module::running_realms();
             let realm = realms.iter().find(|realm| realm.settings.name == name);

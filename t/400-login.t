@@ -9,7 +9,7 @@ use JSON::PP ();
 use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; }
+    authgate_realm ops { users %%USERS%%; limit off; }
     server {
         listen 127.0.0.1:%%PORT%%;
         listen 127.0.0.1:%%PORT_tls%% ssl;
@@ -46,7 +46,7 @@ is $client->get('/hello.txt')->status, 302, 'not signed in yet';
 my $in = $client->login('alice', $PASSWORD{alice}, rd => '/hello.txt?x=1');
 is $in->status, 303, 'the right password: 303';
 is $in->header('Location'), '/hello.txt?x=1', 'to rd';
-is $in->headers('Set-Cookie'), 1, 'with one cookie';
+is $in->headers('Set-Cookie'), 2, 'with the cookies of the session and of the device';
 like $in->header('Set-Cookie'), qr/\Aauthgate=$token; Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600\z/,
     'the cookie on plain HTTP';
 is $in->header('Cache-Control'), 'no-store', 'not to be stored';
@@ -101,7 +101,7 @@ is_deeply [ sort keys %$body ], [qw(expires user)], 'JSON: user and expires';
 is $body->{user}, 'alice', 'JSON: the user';
 ok abs($body->{expires} - time - 3600) < 10, 'JSON: expires in an hour';
 unlike $ok->body, qr/"expires":"/, 'JSON: a number';
-is $ok->headers('Set-Cookie'), 1, 'JSON: the cookie';
+is $ok->headers('Set-Cookie'), 2, 'JSON: the cookies';
 is $api->get('/hello.txt')->status, 200, 'JSON: signed in';
 
 my $no = $server->client(@json)->login('alice', 'wrong');

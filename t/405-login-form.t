@@ -7,7 +7,7 @@ use AuthGate::Server;
 use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; }
+    authgate_realm ops { users %%USERS%%; limit off; }
     server { listen 127.0.0.1:%%PORT%%; authgate ops; root %%DIR%%/html; }
 EOF_HTTP
 AuthGate::append_file($server->path('users'), join '', map { "$_->[0]:" . AuthGate::bcrypt($_->[1]) . "\n" }

@@ -7,9 +7,9 @@ use AuthGate::Server;
 use Test::More;
 
 my $server = AuthGate::Server->start(<<'EOF_HTTP');
-    authgate_realm ops   { users %%USERS%%; }
+    authgate_realm ops   { users %%USERS%%; limit off; }
     limit_req_zone $http_x_key zone=own:64k rate=1r/m;
-    authgate_realm moved { users %%USERS%%; path /a/gate-1/; cookie moved; }
+    authgate_realm moved { users %%USERS%%; limit off; path /a/gate-1/; cookie moved; }
 
     server {    # by regular expression, ungated, exact, proxied
         listen 127.0.0.1:%%PORT%%;

@@ -9,7 +9,7 @@ use JSON::PP ();
 use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; checks running=1 waiting=1; }
+    authgate_realm ops { users %%USERS%%; limit off; checks running=1 waiting=1; }
     server { listen 127.0.0.1:%%PORT%%; authgate ops; root %%DIR%%/html; }
 EOF_HTTP
 
@@ -37,7 +37,7 @@ for my $format ('text/html', 'application/json') {
     like $_->header('Retry-After'), qr/\A[1-9]\d*\z/, "$format: when to come again" for @busy;
     is $_->headers('Set-Cookie'), 0, "$format: no cookie" for @busy;
     is $_->header('Cache-Control'), 'no-store', "$format: not to be stored" for @busy;
-    is $_->headers('Set-Cookie'), 1, "$format: a cookie" for @in;
+    is $_->headers('Set-Cookie'), 2, "$format: the cookies" for @in;
     my $busy = qr/\[warn\].* authgate: login busy, user "alice", realm "ops", client: /;
     my $said = grep { $_ =~ $busy } @lines;
     is $said, @busy, "$format: a line in the log for each";

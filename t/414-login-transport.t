@@ -8,7 +8,7 @@ use IO::Socket::UNIX;
 use Test::More;
 
 my $server = AuthGate::Server->start(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; }
+    authgate_realm ops { users %%USERS%%; limit off; }
     server {
         listen 127.0.0.1:%%PORT%%;
         listen unix:%%DIR%%/nginx.sock;

@@ -7,7 +7,7 @@ use AuthGate::Server;
 use Test::More;
 
 my $server = AuthGate::Server->start(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; }
+    authgate_realm ops { users %%USERS%%; limit off; }
     server {
         listen 127.0.0.1:%%PORT%%;
         server_name gate.example;

@@ -8,7 +8,7 @@ use JSON::PP ();
 use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; }
+    authgate_realm ops { users %%USERS%%; limit off; }
     server { listen 127.0.0.1:%%PORT%%; authgate ops; root %%DIR%%/html; }
 EOF_HTTP
 my $odd  = q{o"d\\d <é>};

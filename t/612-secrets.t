@@ -8,7 +8,7 @@ use JSON::PP ();
 use Test::More;
 
 my $http = <<'EOF_HTTP';
-    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; }
+    authgate_realm ops { users %%USERS%%; limit off; keys %%KEYS%%; }
     log_format own '$remote_user $authgate_user $authgate_realm $authgate_method $authgate_session '
         '$authgate_status $request $status';
     access_log %%DIR%%/logs/own.log own;

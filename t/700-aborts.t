@@ -13,6 +13,7 @@ use Time::HiRes ();
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
     authgate_realm ops {
+        limit  off;
         users %%USERS%%;
         checks running=2 waiting=16;
     }

@@ -15,6 +15,7 @@ plan skip_all => 'no valgrind' if !$valgrind;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "master_process off;\n");
     authgate_realm ops {
+        limit  off;
         users %%USERS%%;
         checks running=2 waiting=4;
     }

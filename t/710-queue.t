@@ -10,16 +10,19 @@ use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
     authgate_realm ops {
+        limit  off;
         users %%USERS%%;
         checks running=1 waiting=4;
     }
     authgate_realm crowd {
+        limit  off;
         users %%USERS%%;
         path /crowd/;
         cookie crowd;
         checks running=1 waiting=64;
     }
     authgate_realm none {
+        limit  off;
         users %%USERS%%;
         path /none/;
         cookie none;

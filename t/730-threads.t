@@ -13,6 +13,7 @@ use Time::HiRes ();
 
 my $http = <<'EOF_HTTP';
     authgate_realm ops {
+        limit  off;
         users %%USERS%%;
         checks CHECKS;
     }

@@ -16,6 +16,7 @@ $AuthGate::NGINX = $nginx if $AuthGate::NGINX eq 'nginx';    # USR2 needs the wh
 
 my $http = <<'EOF_HTTP';
     authgate_realm ops {
+        limit  off;
         users %%USERS%%;
         checks running=2 waiting=64;
     }

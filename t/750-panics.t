@@ -20,6 +20,7 @@ plan skip_all => "no $module: run scripts/build --faults first" if !-e $module;
 
 my $server = AuthGate::Server->start(<<'EOF_HTTP');
     authgate_realm ops {
+        limit  off;
         users %%USERS%%;
         checks running=1 waiting=8;
     }

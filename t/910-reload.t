@@ -9,6 +9,7 @@ use Test::More;
 
 my $http = <<'EOF_HTTP';
     authgate_realm ops {
+        limit  off;
         users %%USERS%%;
         keys %%KEYS%%;
     }

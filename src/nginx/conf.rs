@@ -31,6 +31,9 @@ pub(crate) struct ServerConf {
 pub(crate) struct LocationConf {
     authgate: Option<Directive>,
     endpoints: Option<Directive>,
+    status: Option<Directive>,
+    /// The realm of `authgate_status`, found.
+    insight: Option<Rc<Realm>>,
     gate: Option<(Rc<Realm>, Mode)>,
 }
 
@@ -81,6 +84,11 @@ impl LocationConf {
     /// The gate of the location, where it has one.
     pub(crate) fn site(&self) -> Option<Site<'_>> {
         self.gate.as_ref().map(|(realm, mode)| Site { realm, mode: *mode })
+    }
+
+    /// The realm that the location shows.
+    pub(crate) fn insight(&self) -> Option<&Realm> {
+        self.insight.as_deref()
     }
 
     /// Whether the location has a gate.
@@ -146,6 +154,24 @@ pub(super) unsafe extern "C" fn authgate_endpoints(
     })
 }
 
+/// `authgate_status NAME`
+pub(super) unsafe extern "C" fn authgate_status(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    directive(cf, |cf| {
+        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
+        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+        if conf.status.is_some() {
+            return Err("\"authgate_status\" directive is duplicate".into());
+        }
+        let realm = Some(argument(cf, 1)?);
+        conf.status = Some(Directive { realm, mode: Mode::Required, place: place(cf) });
+        Ok(())
+    })
+}
+
 /// A location takes over what it does not say itself, and the server learns of its realm.
 pub(super) unsafe extern "C" fn merge_location(
     cf: *mut ngx_conf_t,
@@ -161,6 +187,9 @@ pub(super) unsafe extern "C" fn merge_location(
         {
             let mistake = "\"authgate_endpoints\" cannot stand beside \"authgate\" in one location";
             return Err(say_at(cf.log, mistake, &endpoints.place));
+        }
+        if let Some(status) = &child.status {
+            child.insight = find_realm(cf, status)?;
         }
         if child.authgate.is_none() {
             // Also for locations nested in one with authgate_endpoints.
@@ -178,12 +207,17 @@ pub(super) unsafe extern "C" fn merge_location(
     })
 }
 
+/// Finds the realm that a directive names; `None` where it says `off`.
+fn find_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Realm>>, String> {
+    let Some(name) = &directive.realm else { return Ok(None) };
+    let realm = module::main_conf(cf).find(name);
+    let unknown = || say_at(cf.log, &format!("unknown realm \"{name}\""), &directive.place);
+    realm.map(Some).ok_or_else(unknown)
+}
+
 /// Finds the realm that a directive names and makes the server answer for it.
 fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Realm>>, String> {
-    let Some(name) = &directive.realm else { return Ok(None) };
-    let Some(realm) = module::main_conf(cf).find(name) else {
-        return Err(say_at(cf.log, &format!("unknown realm \"{name}\""), &directive.place));
-    };
+    let Some(realm) = find_realm(cf, directive)? else { return Ok(None) };
     let log = cf.log;
     let server = module::merged_server_conf(cf);
     if server.realms.iter().any(|other| Rc::ptr_eq(other, &realm)) {
@@ -191,7 +225,7 @@ fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Rea
     }
     let other = server.realms.iter().find(|other| collide(&other.settings, &realm.settings));
     if let Some(other) = other {
-        let other = &other.settings.name;
+        let (other, name) = (&other.settings.name, &realm.settings.name);
         let mistake = format!("realms \"{other}\" and \"{name}\" {COLLISION}");
         return Err(say_at(log, &mistake, &directive.place));
     }

@@ -48,10 +48,11 @@ pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     if !reply.ends.iter().all(|record| realm.end(record)) {
         return Sent::failed(request);
     }
+    let Some(visit) = request.visit() else { return Sent::failed(request) };
     if let Some(event) = &reply.event {
         log::event(request, event);
+        visit.outcome.set(Some(event.status()));
     }
-    let Some(visit) = request.visit() else { return Sent::failed(request) };
     // SAFETY: a live request that nothing has answered yet, finalized here alone.
     unsafe {
         let raw = request.raw();

@@ -8,8 +8,9 @@ use crate::realm::Realm;
 use authgate_core::gate;
 use authgate_core::request::{Method, RequestHead};
 use ngx::ffi::{
-    NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_core_loc_conf_t, ngx_http_core_module,
-    ngx_http_err_page_t, ngx_http_request_t, ngx_log_t, ngx_pnalloc, ngx_str_t, sockaddr,
+    NGX_HTTP_DELETE, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_core_loc_conf_t,
+    ngx_http_core_module, ngx_http_err_page_t, ngx_http_request_t, ngx_log_t, ngx_pnalloc,
+    ngx_str_t, sockaddr,
 };
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -58,6 +59,7 @@ impl<'r> Request<'r> {
             Ok(NGX_HTTP_GET) => Method::Get,
             Ok(NGX_HTTP_HEAD) => Method::Head,
             Ok(NGX_HTTP_POST) => Method::Post,
+            Ok(NGX_HTTP_DELETE) => Method::Delete,
             _ => Method::Other,
         }
     }
@@ -77,6 +79,11 @@ impl<'r> Request<'r> {
     pub(crate) fn address(self) -> Option<IpAddr> {
         // SAFETY: nginx fills sockaddr of every connection, in the length of its family.
         unsafe { ip_address((*self.get().connection).sockaddr) }
+    }
+
+    /// Whether the client is on this machine.
+    pub(crate) fn is_local(self) -> bool {
+        self.address().is_none_or(|address| address.to_canonical().is_loopback())
     }
 
     /// What this location says.

@@ -2,6 +2,7 @@
 
 use super::entry::guard;
 use super::request::{Request, string};
+use super::visit::Visit;
 use crate::access;
 use authgate_core::gate::{Identity, Verdict};
 use ngx::ffi::{
@@ -101,6 +102,11 @@ unsafe extern "C" fn get_remote_user(
 }
 
 fn text(request: Request<'_>, variable: Variable) -> Option<String> {
+    if variable == Variable::Status
+        && let Some(outcome) = Visit::find(request).and_then(|visit| visit.outcome.get())
+    {
+        return Some(outcome.into());
+    }
     let Some(site) = request.location().site() else {
         return (variable == Variable::Status).then(|| "off".into());
     };

@@ -29,6 +29,8 @@ pub(crate) struct Visit<'r> {
     pub(super) checked: RefCell<Option<(Check, Option<bool>)>>,
     /// Who is told of it.
     pub(super) then: Cell<Option<Then>>,
+    /// How a sign-in or a sign-out ended, for `$authgate_status`.
+    pub outcome: Cell<Option<&'static str>>,
     /// The realm whose login is under way.
     pub login: Cell<Option<&'r Realm>>,
 }
@@ -72,6 +74,7 @@ impl<'r> Visit<'r> {
             reading: RefCell::default(),
             checked: RefCell::default(),
             then: Cell::default(),
+            outcome: Cell::default(),
             login: Cell::default(),
         };
         // SAFETY: the record gets room for a Visit, aligned as all of the pool's memory; it is

@@ -1,6 +1,7 @@
 //! The log lines, stable, for people and fail2ban (reference, section 7).
 
 use crate::gate::Cause;
+use crate::limit::LimitReason;
 use core::fmt;
 
 /// What happened.
@@ -19,6 +20,15 @@ pub enum Event {
         user: String,
         /// Why.
         reason: Reason,
+        /// The realm.
+        realm: String,
+    },
+    /// Someone has to wait: too many logins have failed.
+    LoginLimited {
+        /// The name that was typed.
+        user: String,
+        /// What is banned.
+        reason: LimitReason,
         /// The realm.
         realm: String,
     },
@@ -70,9 +80,21 @@ impl Event {
     /// The level of its line.
     pub fn level(&self) -> Level {
         match self {
-            Self::LoginFailed { .. } => Level::Error,
+            Self::LoginFailed { .. } | Self::LoginLimited { .. } => Level::Error,
             Self::LoginBusy { .. } => Level::Warn,
             Self::LoginOk { .. } | Self::Logout { .. } | Self::TokenRefused { .. } => Level::Info,
+        }
+    }
+
+    /// What `$authgate_status` says of a request that ends with this.
+    pub fn status(&self) -> &'static str {
+        match self {
+            // Who signs out had a session that was good.
+            Self::LoginOk { .. } | Self::Logout { .. } => "ok",
+            Self::LoginFailed { reason, .. } => reason.as_str(),
+            Self::LoginLimited { .. } => "limited",
+            Self::LoginBusy { .. } => "busy",
+            Self::TokenRefused { reason, .. } => reason.as_str(),
         }
     }
 }
@@ -86,6 +108,10 @@ impl fmt::Display for Event {
             Self::LoginFailed { user, reason, realm } => {
                 let (user, reason) = (Escaped(user), reason.as_str());
                 write!(f, "login failed, user \"{user}\", reason \"{reason}\", realm \"{realm}\"")
+            }
+            Self::LoginLimited { user, reason, realm } => {
+                let (user, reason) = (Escaped(user), banned(*reason));
+                write!(f, "login limited, user \"{user}\", reason \"{reason}\", realm \"{realm}\"")
             }
             Self::LoginBusy { user, realm } => {
                 write!(f, "login busy, user \"{}\", realm \"{realm}\"", Escaped(user))
@@ -106,6 +132,13 @@ impl Reason {
             Self::BadPassword => "bad_password",
             Self::UnknownUser => "unknown_user",
         }
+    }
+}
+
+fn banned(reason: LimitReason) -> &'static str {
+    match reason {
+        LimitReason::Network => "network",
+        LimitReason::User => "user",
     }
 }
 

@@ -9,7 +9,7 @@ use crate::page;
 use crate::reply::Reply;
 use crate::request::RequestHead;
 use crate::return_path;
-use crate::settings::Settings;
+use crate::settings::{Renew, Settings};
 use crate::token::{Claims, PayloadBuffer, Purpose, SessionId, TokenError, Verified};
 use crate::users::{User, Users};
 
@@ -182,7 +182,7 @@ impl<'a> Gate<'a> {
     }
 
     /// The API token that decides alone.
-    fn presented_token<'h>(&self, head: &RequestHead<'h>) -> Option<&'h [u8]> {
+    pub(crate) fn presented_token<'h>(&self, head: &RequestHead<'h>) -> Option<&'h [u8]> {
         let bearer = self.settings.accept.bearer();
         head.authorization.filter(|_| bearer).and_then(api_token)
     }
@@ -252,15 +252,10 @@ impl<'a> Gate<'a> {
     }
 
     /// `Set-Cookie` for a session that has been used, once a tenth of `idle` has passed since its
-    /// token was made. The session's absolute end never moves.
-    pub fn renewal(&self, identity: &Identity, tls: bool, now: u64) -> Option<String> {
-        let due = identity.issued_at.saturating_add(self.settings.session.idle / 10);
-        if identity.credential != Credential::Cookie || now < due.max(identity.issued_at + 1) {
-            return None;
-        }
-        // A logout elsewhere may have come while the request ran.
-        let Identity { session, issued_at, ends_at, .. } = *identity;
-        if self.ended.session_has_ended(session, identity.user(), issued_at, ends_at) {
+    /// token was made, and only by a navigation where the settings say so. The session's absolute
+    /// end never moves.
+    pub fn renewal(&self, identity: &Identity, head: &RequestHead<'_>, now: u64) -> Option<String> {
+        if !self.renews(identity, head, now) {
             return None;
         }
         let claims = Claims {
@@ -273,7 +268,19 @@ impl<'a> Gate<'a> {
             epoch: identity.epoch,
         };
         let later = claims.expires_at > identity.expires_at;
-        later.then(|| self.session_cookie(&claims, tls, now)).flatten()
+        later.then(|| self.session_cookie(&claims, head.tls, now)).flatten()
+    }
+
+    fn renews(&self, identity: &Identity, head: &RequestHead<'_>, now: u64) -> bool {
+        let Identity { credential, session, issued_at, ends_at, .. } = *identity;
+        let due = issued_at.saturating_add((self.settings.session.idle / 10).max(1));
+        let counts = match self.settings.session.renew {
+            Renew::Any => true,
+            Renew::Navigation => negotiate::is_navigation(head),
+        };
+        // A logout elsewhere may have come while the request ran.
+        let ended = || self.ended.session_has_ended(session, identity.user(), issued_at, ends_at);
+        credential == Credential::Cookie && now >= due && counts && !ended()
     }
 
     /// When a token made now ends.

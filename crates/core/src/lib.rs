@@ -8,6 +8,7 @@ pub mod ended;
 pub mod event;
 pub mod form;
 pub mod gate;
+pub mod insight;
 pub mod journal;
 pub mod keyring;
 pub mod limit;

@@ -1,6 +1,8 @@
 //! The network that a client belongs to, as far as limits and queues tell clients apart.
 
-use core::net::IpAddr;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
 
 /// An IPv4 address, an IPv6 /64 network, or all clients of unix sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,9 +29,69 @@ impl Network {
     }
 }
 
+/// As nginx writes it: an address, an IPv6 network with its length, or `unix:`.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::V4(octets) => Ipv4Addr::from(octets).fmt(f),
+            Self::V6(prefix) => {
+                let network = u128::from(u64::from_be_bytes(prefix)) << 64;
+                write!(f, "{}/64", Ipv6Addr::from_bits(network))
+            }
+            Self::Unix => f.write_str("unix:"),
+        }
+    }
+}
+
+/// Not a network: anything but an address, an IPv6 network of length 64 and `unix:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("invalid network")]
+pub struct InvalidNetwork;
+
+/// Reads what `Display` writes, and any address of a network for the network.
+impl FromStr for Network {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        let (address, is_v6_network) = match text.strip_suffix("/64") {
+            Some(address) => (address, true),
+            None if text == "unix:" => return Ok(Self::Unix),
+            None => (text, false),
+        };
+        match Self::of(Some(address.parse().map_err(|_| InvalidNetwork)?)) {
+            Self::V4(_) if is_v6_network => Err(InvalidNetwork),
+            network => Ok(network),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_read_as_it_is_written() {
+        for (text, written) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8::", "2001:db8::/64"),
+            ("2001:db8::1:2:3:4", "2001:db8::/64"),
+            ("2001:db8:0:1::/64", "2001:db8:0:1::/64"),
+            ("2001:db8::7/64", "2001:db8::/64"),
+            ("::", "::/64"),
+            ("unix:", "unix:"),
+        ] {
+            let network: Network = text.parse().unwrap();
+            assert_eq!(network.to_string(), written, "{text}");
+            assert_eq!(written.parse(), Ok(network));
+        }
+        for bad in
+            ["", "/64", "192.0.2.7/64", "192.0.2.0/24", "2001:db8::/63", "::/64/64", "::1%1", "x"]
+        {
+            assert_eq!(bad.parse::<Network>(), Err(InvalidNetwork), "{bad}");
+        }
+        assert!("::ffff:192.0.2.7/64".parse::<Network>().is_err());
+    }
 
     fn network(text: &str) -> Network {
         Network::of(Some(text.parse().unwrap()))

@@ -13,8 +13,14 @@ pub enum Notice {
     InvalidCredentials,
     /// Too many checks at once: try again in so many seconds.
     Busy(u32),
+    /// Too many failures: try again in so many seconds.
+    Limited(u32),
     /// The session that the visitor had is over.
     Expired,
+    /// It has been ended, by signing out or by an operator.
+    Revoked,
+    /// It has been ended by a change of the password.
+    PasswordChanged,
 }
 
 impl Notice {
@@ -23,23 +29,35 @@ impl Notice {
         match self {
             Self::None => None,
             Self::InvalidCredentials => Some(("alert", "Wrong user name or password.".into())),
-            Self::Busy(seconds) => Some(("alert", busy(seconds).into())),
+            Self::Busy(seconds) => {
+                Some(("alert", later("Many people are signing in right now.", seconds)))
+            }
+            Self::Limited(seconds) => Some(("alert", later("Too many failed attempts.", seconds))),
             Self::Expired => {
                 Some(("status", "Your session has ended. Please sign in again.".into()))
+            }
+            Self::Revoked => {
+                Some(("status", "You have been signed out. Please sign in again.".into()))
+            }
+            Self::PasswordChanged => {
+                Some(("status", "Your password has changed. Please sign in again.".into()))
             }
         }
     }
 }
 
-fn busy(seconds: u32) -> String {
-    format!("Many people are signing in right now. Please try again in {}.", duration(seconds))
+fn later(why: &str, seconds: u32) -> Cow<'static, str> {
+    format!("{why} Please try again in {}.", duration(seconds)).into()
 }
 
+/// Rounded up: who comes back then does not come too early.
 fn duration(seconds: u32) -> String {
     match seconds {
         0 | 1 => "a second".into(),
         2..120 => format!("{seconds} seconds"),
-        _ => format!("{} minutes", seconds.div_ceil(60)),
+        120..7200 => format!("{} minutes", seconds.div_ceil(60)),
+        7200..172_800 => format!("{} hours", seconds.div_ceil(3600)),
+        _ => format!("{} days", seconds.div_ceil(86400)),
     }
 }
 

@@ -12,7 +12,8 @@ pub struct Reply {
     pub content_type: Option<&'static str>,
     /// The body.
     pub body: String,
-    /// Further fields: these names are on the answer once, whatever the configuration adds.
+    /// Further fields: these names are on the answer as often as here, whatever the configuration
+    /// adds; only `Set-Cookie` may stand twice.
     pub headers: Vec<(&'static str, String)>,
     /// What ends before the answer goes out.
     pub ends: Vec<Record>,

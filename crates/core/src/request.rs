@@ -9,6 +9,8 @@ pub enum Method {
     Head,
     /// `POST`
     Post,
+    /// `DELETE`
+    Delete,
     /// Any other, known or not.
     Other,
 }

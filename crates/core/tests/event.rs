@@ -2,6 +2,7 @@
 
 use authgate_core::event::{Escaped, Event, Level, Reason};
 use authgate_core::gate::Cause;
+use authgate_core::limit::LimitReason;
 use proptest::prelude::*;
 
 fn user() -> String {
@@ -15,6 +16,7 @@ fn realm() -> String {
 #[test]
 fn every_line_to_the_letter() {
     let failed = |reason| Event::LoginFailed { user: user(), reason, realm: realm() };
+    let limited = |reason| Event::LoginLimited { user: user(), reason, realm: realm() };
     let refused = |reason| Event::TokenRefused { reason, realm: realm() };
     for (event, level, line) in [
         (
@@ -31,6 +33,16 @@ fn every_line_to_the_letter() {
             failed(Reason::UnknownUser),
             Level::Error,
             r#"login failed, user "bob", reason "unknown_user", realm "ops""#,
+        ),
+        (
+            limited(LimitReason::Network),
+            Level::Error,
+            r#"login limited, user "bob", reason "network", realm "ops""#,
+        ),
+        (
+            limited(LimitReason::User),
+            Level::Error,
+            r#"login limited, user "bob", reason "user", realm "ops""#,
         ),
         (
             Event::LoginBusy { user: user(), realm: realm() },
@@ -54,12 +66,33 @@ fn every_line_to_the_letter() {
 }
 
 #[test]
+fn each_event_has_its_status() {
+    let failed = |reason| Event::LoginFailed { user: user(), reason, realm: realm() };
+    for (event, status) in [
+        (Event::LoginOk { user: user(), realm: realm() }, "ok"),
+        (failed(Reason::BadPassword), "bad_password"),
+        (failed(Reason::UnknownUser), "unknown_user"),
+        (
+            Event::LoginLimited { user: user(), reason: LimitReason::User, realm: realm() },
+            "limited",
+        ),
+        (Event::LoginBusy { user: user(), realm: realm() }, "busy"),
+        (Event::Logout { user: user(), realm: realm() }, "ok"),
+        (Event::TokenRefused { reason: Cause::Revoked, realm: realm() }, "revoked"),
+        (Event::TokenRefused { reason: Cause::UnknownKey, realm: realm() }, "unknown_key"),
+    ] {
+        assert_eq!(event.status(), status, "{event}");
+    }
+}
+
+#[test]
 fn i116_every_name_in_a_line_is_escaped() {
     let user = String::from("\"\n, client: 1.2.3.4");
     let escaped = r#"user "\x22\x0A, client: 1.2.3.4","#;
     for event in [
         Event::LoginOk { user: user.clone(), realm: realm() },
         Event::LoginFailed { user: user.clone(), reason: Reason::BadPassword, realm: realm() },
+        Event::LoginLimited { user: user.clone(), reason: LimitReason::User, realm: realm() },
         Event::LoginBusy { user: user.clone(), realm: realm() },
         Event::Logout { user, realm: realm() },
     ] {

@@ -110,7 +110,7 @@ fn a6_a_key_that_only_verifies_is_taken_and_renewal_moves_to_the_first() {
     let after = realm().with_ring(ring(&rotated, "ops"));
     let now = NOW + IDLE / 2;
     let identity = after.admitted(&get("/").cookie(&token), now);
-    let renewed = after.gate().renewal(&identity, false, now).unwrap();
+    let renewed = after.renewal(&identity, &get("/"), now).unwrap();
     assert_eq!(key_of(token_of(&renewed)), "later");
     assert_eq!(after.says(&get("/").cookie(token_of(&renewed)), now), "ok alice");
 }
@@ -164,7 +164,7 @@ fn a12_the_end_is_the_session_s_own_whatever_max_becomes() {
         let realm = realm_with(&[("session", &[&format!("max={max}")])]);
         let identity = realm.admitted(&get("/").cookie(&token), NOW + IDLE / 2);
         assert_eq!(identity.ends_at, NOW + MAX, "{max}");
-        let renewed = realm.gate().renewal(&identity, false, NOW + IDLE / 2).unwrap();
+        let renewed = realm.renewal(&identity, &get("/"), NOW + IDLE / 2).unwrap();
         let request = get("/").cookie(token_of(&renewed));
         assert_eq!(realm.admitted(&request, NOW + IDLE).ends_at, NOW + MAX, "{max}");
     }
@@ -197,7 +197,7 @@ fn a15_a_clock_set_back_gives_no_session_more_time() {
     let request = get("/").cookie(&realm.session("alice"));
     assert_eq!(realm.says(&request, NOW - 3600), "expired");
     let identity = realm.admitted(&request, NOW - 30);
-    assert_eq!(realm.gate().renewal(&identity, false, NOW - 30), None);
+    assert_eq!(realm.renewal(&identity, &get("/"), NOW - 30), None);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a22_a_password_changed_during_a_request_ends_its_renewed_session_too() {
         (format!("alice:{BCRYPT}:groups=sre"), "ok alice"),
     ] {
         let after = realm().with_users(&users);
-        let renewed = after.gate().renewal(&identity, false, now).unwrap();
+        let renewed = after.renewal(&identity, &get("/"), now).unwrap();
         assert_eq!(after.says(&get("/").cookie(token_of(&renewed)), now), word);
     }
 }

@@ -65,6 +65,7 @@ fn d56_anything_else_gets_401_and_no_redirect() {
         post("/").accept("text/html"),
         post("/").field("sec-fetch-mode", "navigate").accept("text/html"),
         request(Method::Other, "/").accept("text/html"),
+        request(Method::Delete, "/").accept("text/html"),
         request(Method::Head, "/"),
     ] {
         let reply = refused(&request);

@@ -4,6 +4,7 @@
 
 mod support;
 
+use authgate_core::request::Method;
 use authgate_core::token::{Claims, Purpose};
 use proptest::prelude::*;
 use support::*;
@@ -14,14 +15,14 @@ fn a13_nothing_is_renewed_once_the_session_has_ended() {
     let later = NOW + IDLE / 2;
     let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
     realm.ended().apply(&support::ended(identity.session, "alice", identity.ends_at), later);
-    assert_eq!(realm.gate().renewal(&identity, false, later), None);
+    assert_eq!(realm.renewal(&identity, &get("/"), later), None);
 }
 
 #[test]
 fn a13_renewed_after_a_tenth_of_idle() {
     let realm = realm();
     let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), NOW);
-    let renewal = |age| realm.gate().renewal(&identity, false, NOW + age);
+    let renewal = |age| realm.renewal(&identity, &get("/"), NOW + age);
     for age in [0, 1, IDLE / 10 - 1] {
         assert_eq!(renewal(age), None, "{age}");
     }
@@ -35,7 +36,7 @@ fn a13_renewed_after_a_tenth_of_idle() {
     assert_eq!((after.session, after.ends_at), (identity.session, identity.ends_at));
     assert_eq!(after.issued_at, NOW + IDLE / 10);
     assert_eq!(after.expires_at, NOW + IDLE / 10 + IDLE);
-    let on_tls = realm.gate().renewal(&identity, true, NOW + IDLE / 10).unwrap();
+    let on_tls = realm.renewal(&identity, &get("/").tls(), NOW + IDLE / 10).unwrap();
     assert!(on_tls.starts_with("__Host-authgate=v1.first.") && on_tls.contains("; Secure;"));
 }
 
@@ -47,13 +48,13 @@ fn a13_nothing_gained_nothing_renewed() {
     let request = get("/").cookie(&realm.sign(Purpose::Session, &claims));
     let identity = realm.admitted(&request, NOW + 600);
     for age in [600, MAX - IDLE, MAX - 1, MAX, 2 * MAX] {
-        assert_eq!(realm.gate().renewal(&identity, false, NOW + age), None, "{age}");
+        assert_eq!(realm.renewal(&identity, &get("/"), NOW + age), None, "{age}");
     }
     // In the second that made the token, even where `idle` has become longer.
     let short = realm_with(&[("session", &["idle=5s"])]);
     let claims = Claims { expires_at: NOW + 1, ..short.claims("alice") };
     let request = get("/").cookie(&short.sign(Purpose::Session, &claims));
-    assert_eq!(short.gate().renewal(&short.admitted(&request, NOW), false, NOW), None);
+    assert_eq!(short.renewal(&short.admitted(&request, NOW), &get("/"), NOW), None);
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn a13_api_tokens_are_not_renewed() {
     let token = realm.sign(Purpose::Api, &claims);
     let identity = realm.admitted(&get("/").bearer(&format!("agt_{token}")), NOW);
     for age in [IDLE / 2, IDLE - 1] {
-        assert_eq!(realm.gate().renewal(&identity, false, NOW + age), None);
+        assert_eq!(realm.renewal(&identity, &get("/"), NOW + age), None);
     }
 }
 
@@ -72,10 +73,34 @@ fn a13_a_renewal_during_a_logout_does_not_outlive_it() {
     let realm = realm();
     let later = NOW + IDLE / 2;
     let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
-    let renewed = realm.gate().renewal(&identity, false, later).unwrap();
+    let renewed = realm.renewal(&identity, &get("/"), later).unwrap();
     realm.ended().apply(&support::ended(identity.session, "alice", identity.ends_at), later);
     let request = get("/").cookie(token_of(&renewed));
     assert_eq!(realm.says(&request, later), "revoked");
+}
+
+#[test]
+fn a13_where_only_navigations_renew_nothing_else_does() {
+    let realm = realm_with(&[("session", &["renew=navigation"])]);
+    let any = support::realm();
+    let navigation = || get("/").field("sec-fetch-mode", "navigate");
+    let later = NOW + IDLE / 2;
+    let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
+    for request in [
+        get("/"),
+        get("/").accept("application/json"),
+        get("/").field("sec-fetch-mode", "cors").accept("text/html"),
+        navigation().method(Method::Post),
+        navigation().method(Method::Delete),
+        navigation().field("upgrade", "websocket"),
+    ] {
+        assert_eq!(realm.renewal(&identity, &request, later), None, "{request:?}");
+        assert!(any.renewal(&identity, &request, later).is_some(), "{request:?}");
+    }
+    for request in [navigation(), get("/").accept("text/html"), navigation().method(Method::Head)] {
+        assert!(realm.renewal(&identity, &request, later).is_some(), "{request:?}");
+        assert_eq!(realm.renewal(&identity, &request, NOW + 1), None, "not due");
+    }
 }
 
 proptest! {
@@ -96,7 +121,7 @@ proptest! {
 
         let expected = ends_at.min(now + new_idle);
         let is_due = age >= (new_idle / 10).max(1) && expected > expires_at;
-        let renewed = realm.gate().renewal(&identity, false, now);
+        let renewed = realm.renewal(&identity, &get("/"), now);
         prop_assert_eq!(renewed.is_some(), is_due);
         if let Some(renewed) = renewed {
             let after = realm.admitted(&get("/").cookie(token_of(&renewed)), now);

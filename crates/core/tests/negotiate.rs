@@ -61,7 +61,7 @@ fn a_script_a_socket_or_a_scraper_does_not() {
 
 #[test]
 fn d56_a_post_is_no_navigation() {
-    for method in [Method::Post, Method::Other] {
+    for method in [Method::Post, Method::Delete, Method::Other] {
         assert!(!navigates(method, &[("sec-fetch-mode", "navigate"), ("accept", BROWSER)]));
         assert!(!navigates(method, &[("accept", BROWSER)]));
     }

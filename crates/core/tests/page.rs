@@ -22,8 +22,15 @@ const HOSTILE: &[&str] = &[
     "\r\nSet-Cookie: a=b\r\n\r\n<b>",
 ];
 
-const NOTICES: [Notice; 4] =
-    [Notice::None, Notice::InvalidCredentials, Notice::Busy(5), Notice::Expired];
+const NOTICES: [Notice; 7] = [
+    Notice::None,
+    Notice::InvalidCredentials,
+    Notice::Busy(5),
+    Notice::Limited(271),
+    Notice::Expired,
+    Notice::Revoked,
+    Notice::PasswordChanged,
+];
 
 /// Every page, with the visitor's text wherever a text goes.
 fn pages(text: &str) -> Vec<String> {
@@ -141,12 +148,27 @@ fn the_notices() {
         (1, "a second"),
         (2, "2 seconds"),
         (119, "119 seconds"),
+        (120, "2 minutes"),
         (121, "3 minutes"),
+        (7199, "120 minutes"),
+        (7200, "2 hours"),
+        (86_401, "25 hours"),
+        (172_800, "2 days"),
+        (172_801, "3 days"),
+        (u32::MAX, "49711 days"),
     ] {
         let text = format!("Many people are signing in right now. Please try again in {words}.");
         assert_eq!(notice(Notice::Busy(seconds)), alert(&text));
+        let text = format!("Too many failed attempts. Please try again in {words}.");
+        assert_eq!(notice(Notice::Limited(seconds)), alert(&text));
     }
-    assert!(notice(Notice::Expired).is_some_and(|text| text.starts_with("role=\"status\"")));
+    for (why, text) in [
+        (Notice::Expired, "Your session has ended. Please sign in again."),
+        (Notice::Revoked, "You have been signed out. Please sign in again."),
+        (Notice::PasswordChanged, "Your password has changed. Please sign in again."),
+    ] {
+        assert_eq!(notice(why), Some(format!("role=\"status\" id=\"notice\">{text}")));
+    }
 }
 
 #[test]

@@ -32,14 +32,14 @@ fn a_page_is_a_name_under_the_path() {
 
 #[test]
 fn each_page_and_method() {
-    use Method::{Get, Head, Other, Post};
+    use Method::{Delete, Get, Head, Other, Post};
     for (at, statuses, allow) in [
-        (Page::Login, [200, 200, 0, 405], Some("GET, HEAD, POST")),
-        (Page::Logout, [303, 303, 303, 405], Some("GET, HEAD, POST")),
-        (Page::Session, [401, 401, 405, 405], Some("GET, HEAD")),
-        (Page::Unknown, [404, 404, 404, 404], None),
+        (Page::Login, [200, 200, 0, 405, 405], Some("GET, HEAD, POST")),
+        (Page::Logout, [303, 303, 303, 405, 405], Some("GET, HEAD, POST")),
+        (Page::Session, [401, 401, 405, 405, 405], Some("GET, HEAD")),
+        (Page::Unknown, [404, 404, 404, 404, 404], None),
     ] {
-        for (method, status) in [Get, Head, Post, Other].into_iter().zip(statuses) {
+        for (method, status) in [Get, Head, Post, Delete, Other].into_iter().zip(statuses) {
             let request = form().method(method);
             if status == 0 {
                 assert!(is_read(&request));

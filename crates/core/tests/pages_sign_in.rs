@@ -4,7 +4,7 @@
 
 mod support;
 
-use authgate_core::journal::Record;
+use authgate_core::journal::{Record, UserTag};
 use authgate_core::pages::{Action, Page};
 use authgate_core::password::Scheme;
 use authgate_core::reply::Reply;
@@ -123,7 +123,7 @@ fn the_right_password_signs_in() {
         assert_eq!(event(&reply), Some(format!("login ok, user \"{name}\", realm \"ops\"")));
         assert_eq!(reply.ends, []);
 
-        let set_cookie = header(&reply, "Set-Cookie").unwrap();
+        let set_cookie = session_cookie(&reply).unwrap();
         let token = token_of(set_cookie);
         let (prefix, secure) = if tls { ("__Host-", "; Secure") } else { ("", "") };
         let expected = format!(
@@ -156,14 +156,14 @@ fn with_json_the_session_is_in_the_body_too() {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body, format!("{{\"expires\":{},\"user\":\"alice\"}}\n", NOW + IDLE));
     assert_eq!(header(&reply, "Location"), None);
-    assert!(header(&reply, "Set-Cookie").is_some());
+    assert!(session_cookie(&reply).is_some());
 }
 
 #[test]
 fn a_session_shorter_than_idle_says_so() {
     let realm = realm_with(&[("session", &["idle=10m", "max=10m"])]);
     let reply = outcome(&realm, &form(), "username=alice", true);
-    assert!(header(&reply, "Set-Cookie").unwrap().ends_with("; Max-Age=600"));
+    assert!(session_cookie(&reply).unwrap().ends_with("; Max-Age=600"));
 }
 
 /// A request whose cookies name three sessions: two of alice's, one of bob's.
@@ -201,7 +201,7 @@ fn a24_signing_in_again_ends_the_session_before() {
         let request = form().cookie(&realm.session(before));
         let reply = outcome(&realm, &request, "username=alice", true);
         assert_eq!(reply.ends, [ended(SessionId([7; 16]), before, NOW + MAX)], "{before}");
-        let token = token_of(header(&reply, "Set-Cookie").unwrap());
+        let token = token_of(session_cookie(&reply).unwrap());
         assert_eq!(realm.admitted(&get("/").cookie(token), NOW).session, FRESH.session);
     }
     // Nothing is ended that is no session of ours, nor by a failure.
@@ -220,8 +220,23 @@ fn i112_a_login_beside_a_full_table_is_good() {
     let end = realm.ended().earliest("alice").ends_at;
     assert!(end > NOW + MAX, "everyone is covered");
     let reply = outcome(&realm, &form(), "username=alice", true);
-    let token = token_of(header(&reply, "Set-Cookie").unwrap());
+    let token = token_of(session_cookie(&reply).unwrap());
     assert_eq!(realm.admitted(&get("/").cookie(token), NOW).ends_at, end);
+}
+
+#[test]
+fn a24_a_login_beside_the_end_of_all_of_the_user_s_sessions_is_good() {
+    let realm = realm();
+    let everything = Record::User { user: UserTag::of("alice"), issued_until: NOW + 2 };
+    realm.ended().apply(&everything, NOW);
+    let issued_at = NOW.max(realm.ended().earliest("alice").issued_at);
+    let reply = outcome(&realm, &form(), "username=alice", true);
+    let cookie = session_cookie(&reply).unwrap();
+    let identity = realm.admitted(&get("/").cookie(token_of(cookie)), NOW);
+    assert_eq!((identity.issued_at, identity.expires_at), (issued_at, issued_at + IDLE));
+    // The browser's clock runs from now.
+    let max_age = format!("; Max-Age={}", issued_at + IDLE - NOW);
+    assert!(cookie.ends_with(&max_age), "{cookie}");
 }
 
 #[test]
@@ -231,7 +246,7 @@ fn a22_a_password_changed_during_the_check_signs_nobody_in() {
     let users = format!("alice:{OTHER_BCRYPT}");
     let after = support::realm().with_users(&users);
     let reply = form().with_head(|head| after.gate().checked(head, &check, true, FRESH, NOW));
-    let token = token_of(header(&reply.unwrap(), "Set-Cookie").unwrap()).to_owned();
+    let token = token_of(session_cookie(&reply.unwrap()).unwrap()).to_owned();
     assert_eq!(after.says(&get("/").cookie(&token), NOW), "password_changed");
 }
 

@@ -28,14 +28,14 @@ fn b34_a_logout_ends_the_session_and_clears_the_cookie_as_it_was_set() {
     for tls in [false, true] {
         let login = if tls { form().tls() } else { form() };
         let set = outcome(&realm, &login, "username=alice", true);
-        let token = token_of(header(&set, "Set-Cookie").unwrap());
+        let token = token_of(session_cookie(&set).unwrap());
         let request = post("/authgate/logout");
         let request = if tls { request.tls() } else { request }.cookie(token);
         let reply = page(&realm, Page::Logout, &request);
         assert_eq!((reply.status, header(&reply, "Location")), (303, Some("/authgate/login")));
         assert_eq!(reply.ends, [ended(FRESH.session, "alice", NOW + MAX)]);
         assert_eq!(event(&reply).as_deref(), Some("logout, user \"alice\", realm \"ops\""));
-        let cleared = header(&set, "Set-Cookie")
+        let cleared = session_cookie(&set)
             .unwrap()
             .replace(token, "")
             .replace(&format!("Max-Age={IDLE}"), "Max-Age=0");

@@ -2,46 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
-use authgate_core::settings::{Accept, Builder, DIRECTIVES, Renew, SessionTimes, Settings};
+mod support;
+
+use authgate_core::limit::Limits;
+use authgate_core::settings::{Accept, Builder, DIRECTIVES, Renew, SessionTimes};
 use proptest::prelude::*;
-
-fn builder() -> Builder {
-    Builder::new("ops").unwrap()
-}
-
-/// A directive as it stands in a configuration, with arguments cut at blanks.
-fn give<'d>(builder: &mut Builder, directive: &'d str) -> Result<&'static str, String> {
-    let mut words = directive.split(' ').map(|word| if word == "''" { "" } else { word });
-    let name: &'d str = words.next().unwrap();
-    let args: Vec<&str> = words.collect();
-    builder.directive(name, &args).map_err(|error| error.to_string())
-}
-
-fn settings(directives: &[&str]) -> Settings {
-    let mut builder = builder();
-    for directive in directives {
-        give(&mut builder, directive).unwrap_or_else(|error| panic!("{directive}: {error}"));
-    }
-    builder.finish().unwrap()
-}
-
-fn with(directive: &str) -> Settings {
-    settings(&["users u", directive])
-}
-
-fn mistake(directive: &str) -> String {
-    match give(&mut builder(), directive) {
-        Ok(_) => panic!("{directive} is taken"),
-        Err(error) => error,
-    }
-}
+use support::directives::{builder, mistake, settings, with};
 
 #[test]
 fn the_smallest_realm_has_the_defaults() {
     let settings = settings(&["users /etc/nginx/authgate/users"]);
     assert_eq!(settings.name, "ops");
     assert_eq!(settings.users_file, "/etc/nginx/authgate/users");
-    assert_eq!(settings.keys_file, None);
+    assert_eq!((settings.keys_file, settings.state_dir), (None, None));
+    let limits = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
+    assert_eq!(settings.limits, Some(limits), "on unless switched off");
     assert_eq!(settings.path, "/authgate/");
     assert_eq!(settings.session, SessionTimes { idle: 3600, max: 43200, renew: Renew::Any });
     assert_eq!(settings.accept, Accept::CookieAndBearer);
@@ -57,135 +32,6 @@ fn the_smallest_realm_has_the_defaults() {
         settings.cookie.set(false, "x", 9),
         "authgate=x; Path=/; HttpOnly; SameSite=Lax; Max-Age=9"
     );
-}
-
-#[test]
-fn a_realm_needs_users() {
-    let error = builder().finish().unwrap_err();
-    assert_eq!(error.to_string(), "no \"users\" directive in realm \"ops\"");
-}
-
-#[test]
-fn i100_each_directive_once_and_only_known_ones() {
-    let mut builder = builder();
-    for directive in [
-        "users u",
-        "keys k",
-        "path /p/",
-        "cookie c",
-        "session idle=1h",
-        "checks running=1",
-        "zone 1m",
-        "accept cookie",
-        "allow_weak on",
-    ] {
-        let name = directive.split(' ').next().unwrap();
-        assert_eq!(give(&mut builder, directive).as_deref(), Ok(name));
-        let duplicate = format!("\"{name}\" directive is duplicate");
-        assert_eq!(give(&mut builder, directive), Err(duplicate));
-        assert!(DIRECTIVES.contains(&name));
-    }
-    for unknown in ["Users u", "user u", "authgate_users u", " x", ""] {
-        assert!(mistake(unknown).starts_with("unknown directive \""), "{unknown}");
-    }
-}
-
-#[test]
-fn i100_the_number_of_arguments() {
-    for name in DIRECTIVES {
-        let count = format!("invalid number of arguments in \"{name}\" directive");
-        assert_eq!(mistake(name), count);
-    }
-    for directive in ["users a b", "keys a b", "path /a/ /b/", "zone 1m 1m", "allow_weak on on"] {
-        assert!(mistake(directive).starts_with("invalid number of arguments"), "{directive}");
-    }
-}
-
-#[test]
-fn i100_every_bad_value_is_named() {
-    for (directive, bad) in [
-        ("users ''", ""),
-        ("keys ''", ""),
-        ("cookie c domain", "domain"),
-        ("cookie c domain=", "domain="),
-        ("cookie c domain=a.example domain=a.example", "domain=a.example"),
-        ("cookie c samesite=Lax", "samesite=Lax"),
-        ("cookie c samesite=", "samesite="),
-        ("cookie c samesite=lax samesite=strict", "samesite=strict"),
-        ("cookie c secure=yes", "secure=yes"),
-        ("cookie c secure=on secure=on", "secure=on"),
-        ("cookie c path=/", "path=/"),
-        ("cookie c d", "d"),
-        ("session 1h", "1h"),
-        ("session idle=", "idle="),
-        ("session idle=0", "idle=0"),
-        ("session max=0s", "max=0s"),
-        ("session idle=1x", "idle=1x"),
-        ("session idle=-1", "idle=-1"),
-        ("session idle=+1", "idle=+1"),
-        ("session idle=1h idle=2h", "idle=2h"),
-        ("session max=1h max=1h", "max=1h"),
-        ("session max=101y", "max=101y"),
-        ("session Idle=1h", "Idle=1h"),
-        ("session idle=1h ''", ""),
-        ("checks pool=", "pool="),
-        ("checks pool=a pool=a", "pool=a"),
-        ("checks running=0", "running=0"),
-        ("checks running=65", "running=65"),
-        ("checks running=+2", "running=+2"),
-        ("checks running=-1", "running=-1"),
-        ("checks running=1 running=2", "running=2"),
-        ("checks waiting=", "waiting="),
-        ("checks waiting=65537", "waiting=65537"),
-        ("checks waiting=99999999999999999999", "waiting=99999999999999999999"),
-        ("checks waiting=1 waiting=1", "waiting=1"),
-        ("checks waiting", "waiting"),
-        ("checks threads=1", "threads=1"),
-        ("zone ''", ""),
-        ("zone x", "x"),
-        ("zone 1g", "1g"),
-        ("zone -1m", "-1m"),
-        ("accept Cookie", "Cookie"),
-        ("accept cookie cookie", "cookie"),
-        ("accept bearer cookie bearer", "bearer"),
-        ("accept ''", ""),
-        ("allow_weak yes", "yes"),
-        ("allow_weak ''", ""),
-    ] {
-        let name = directive.split(' ').next().unwrap();
-        let expected = format!("invalid parameter \"{bad}\" in \"{name}\" directive");
-        assert_eq!(mistake(directive), expected, "{directive}");
-    }
-}
-
-#[test]
-fn i100_mistakes_with_words_of_their_own() {
-    for (directive, error) in [
-        ("zone 63k", "zone size 64512 is too small: at least 64k is needed"),
-        ("zone 0", "zone size 0 is too small: at least 64k is needed"),
-        ("session idle=2h max=1h", "session idle time is longer than its max time"),
-        ("session max=1h idle=61m", "session idle time is longer than its max time"),
-        ("cookie ''", "invalid cookie name"),
-        ("cookie a=b", "invalid cookie name"),
-        ("cookie ä", "invalid cookie name"),
-        (
-            "cookie __Host-a",
-            "cookie name must not have a \"__Host-\" or \"__Secure-\" prefix, it is added",
-        ),
-        ("cookie c domain=a..example", "invalid cookie domain"),
-        ("cookie c domain=a;Path=/x", "invalid cookie domain"),
-        ("cookie c samesite=none", "\"samesite=none\" requires \"secure=on\""),
-        ("cookie c samesite=none secure=auto", "\"samesite=none\" requires \"secure=on\""),
-    ] {
-        assert_eq!(mistake(directive), error, "{directive}");
-    }
-}
-
-#[test]
-fn a_refused_directive_leaves_its_place_free() {
-    let mut builder = builder();
-    assert!(give(&mut builder, "zone 1k").is_err());
-    assert!(give(&mut builder, "zone 1m").is_ok());
 }
 
 #[test]
@@ -258,6 +104,37 @@ fn the_session_s_times() {
 }
 
 #[test]
+fn what_renews_a_session() {
+    let of = |directive: &str| with(directive).session;
+    let default = SessionTimes { idle: 3600, max: 43200, renew: Renew::Any };
+    assert_eq!(of("session renew=any"), default);
+    assert_eq!(
+        of("session renew=navigation"),
+        SessionTimes { renew: Renew::Navigation, ..default }
+    );
+    let all = SessionTimes { idle: 60, max: 120, renew: Renew::Navigation };
+    assert_eq!(of("session renew=navigation max=2m idle=1m"), all);
+}
+
+#[test]
+fn the_limits() {
+    let default = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
+    for (directive, limits) in [
+        ("limit retries=1", Limits { retries: 1, ..default }),
+        ("limit find=1h30m", Limits { find: 5_400_000, ..default }),
+        ("limit ban=10", Limits { ban: 10_000, ..default }),
+        ("limit user_retries=100000", Limits { user_retries: 100_000, ..default }),
+        (
+            "limit user_retries=7 ban=100y find=1s retries=100000",
+            Limits { retries: 100_000, find: 1000, ban: 3_153_600_000_000, user_retries: 7 },
+        ),
+    ] {
+        assert_eq!(with(directive).limits, Some(limits), "{directive}");
+    }
+    assert_eq!(with("limit off").limits, None);
+}
+
+#[test]
 fn the_checks_the_zone_and_the_rest() {
     let checks = with("checks waiting=0 running=64 pool=slow").checks;
     assert_eq!((checks.pool.as_str(), checks.running, checks.waiting), ("slow", 64, 0));
@@ -278,14 +155,17 @@ fn the_checks_the_zone_and_the_rest() {
     }
     assert!(with("allow_weak on").allow_weak && !with("allow_weak off").allow_weak);
     assert_eq!(with("keys /k").keys_file.as_deref(), Some("/k"));
+    assert_eq!(with("state /s").state_dir.as_deref(), Some("/s"));
 }
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 11] = [
     "users u",
     "keys k",
+    "state s",
     "path /p/",
     "cookie c domain=a.example secure=on",
-    "session idle=1m max=1h",
+    "session idle=1m max=1h renew=navigation",
+    "limit retries=3 find=1h ban=1d user_retries=9",
     "checks pool=p running=3 waiting=4",
     "zone 2m",
     "accept bearer",
@@ -302,7 +182,7 @@ proptest! {
     fn what_is_taken_holds_what_the_rest_relies_on(
         name in proptest::sample::select(DIRECTIVES.to_vec()),
         args in proptest::collection::vec(
-            "\\PC{0,8}|/[a-z./]{0,6}/?|(idle|max)=[0-9]{1,9}[smhdwMy]?|(running|waiting|pool)=[0-9+]{0,6}|[0-9]{1,9}[kKmM]?|(cookie|bearer|on|off)",
+            "\\PC{0,8}|/[a-z./]{0,6}/?|(idle|max|find|ban)=[0-9]{1,9}[smhdwMy]?|(running|waiting|pool|retries|user_retries)=[0-9+]{0,6}|[0-9]{1,9}[kKmM]?|(cookie|bearer|on|off)",
             0..3,
         ),
     ) {
@@ -317,6 +197,11 @@ proptest! {
         prop_assert!(!settings.path.contains("//") && path.is_ascii());
         let SessionTimes { idle, max, .. } = settings.session;
         prop_assert!(0 < idle && idle <= max && max <= 100 * 365 * 86400);
+        let max_time = 100 * 365 * 86_400_000;
+        if let Some(Limits { retries, find, ban, user_retries }) = settings.limits {
+            prop_assert!([retries, user_retries].iter().all(|n| (1..=100_000).contains(n)));
+            prop_assert!([find, ban].iter().all(|time| (1000..=max_time).contains(time)));
+        }
         prop_assert!((1..=64).contains(&settings.checks.running) && !settings.checks.pool.is_empty());
         prop_assert!(settings.checks.waiting <= 65536 && settings.zone_size >= 65536);
     }

@@ -1,45 +1,24 @@
-//! stub
-#![allow(missing_docs)]
-use authgate_core::journal::Record;
-use std::io;
-use std::path::Path;
-pub struct Journal;
-pub struct Read {
-    pub records: usize,
-    pub damaged: usize,
-}
-pub struct Replacement;
-pub struct Prepared;
-impl Journal {
-    pub fn open(_d: &Path, _r: &str) -> io::Result<Self> {
-        Ok(Self)
-    }
-    pub fn append(&mut self, _r: &[Record]) -> io::Result<()> {
-        Ok(())
-    }
-    pub fn read_new(&mut self, _each: impl FnMut(Record)) -> io::Result<Read> {
-        Ok(Read { records: 0, damaged: 0 })
-    }
-    pub fn len(&self) -> u64 {
-        0
-    }
-    pub fn file(&self) -> io::Result<std::fs::File> {
-        Err(io::Error::other("x"))
-    }
-    pub fn begin_replacement(&self) -> io::Result<Replacement> {
-        Ok(Replacement)
-    }
-}
-impl Replacement {
-    pub fn write(self, _r: &[Record]) -> io::Result<Prepared> {
-        Ok(Prepared)
-    }
-}
-impl Prepared {
-    pub fn commit(self) -> io::Result<bool> {
-        Ok(true)
-    }
-}
-pub fn generated_key(_d: &Path) -> io::Result<zeroize::Zeroizing<Vec<u8>>> {
-    Err(io::Error::other("x"))
-}
+//! The files under `state`: what has ended, and the generated key.
+//!
+//! The folder belongs to the workers' user, and so do the files, of mode 0600, whoever makes them:
+//!
+//! - `REALM.ended`: the journal, one record of 48 bytes after the other.
+//! - `REALM.ended.new`: the journal's next edition while it is written, or what a killed process
+//!   left of one.
+//! - `REALM.lock`: locked (flock) by who appends to the journal or replaces it.
+//! - `key`: the generated key, a keys file of one line; `key.lock`, `key.new` as above.
+//!
+//! Local file systems alone: that a file's length grows only after its content is there, and that
+//! locks work, is what all of this builds on.
+
+#![forbid(unsafe_code)]
+
+mod file;
+mod journal;
+mod key;
+mod lock;
+mod replacement;
+
+pub use journal::{Journal, Read};
+pub use key::{generated_key, new_key};
+pub use replacement::Replacement;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
+pub(crate) mod directives;
 pub(crate) mod pages;
 
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
@@ -129,6 +130,15 @@ impl Realm {
         format!("agt_{}", self.sign(Purpose::Api, &claims))
     }
 
+    pub(crate) fn renewal(
+        &self,
+        identity: &Identity,
+        request: &Request,
+        now: u64,
+    ) -> Option<String> {
+        request.with_head(|head| self.gate().renewal(identity, head, now))
+    }
+
     pub(crate) fn decide(&self, request: &Request, now: u64) -> Verdict {
         request.with_head(|head| self.gate().decide(head, now))
     }
@@ -207,6 +217,18 @@ impl Request {
         self
     }
 
+    /// Adds a device cookie.
+    pub(crate) fn device(mut self, token: &str) -> Self {
+        let name = if self.tls { "__Host-authgate-device" } else { "authgate-device" };
+        self.cookies.push(format!("{name}={token}"));
+        self
+    }
+
+    pub(crate) fn query(self, query: &str) -> Self {
+        let path = String::from_utf8_lossy(&self.target).into_owned();
+        self.target(&format!("{path}?{query}"))
+    }
+
     pub(crate) fn authorization(self, value: impl Into<String>) -> Self {
         Self { authorization: Some(value.into()), ..self }
     }
@@ -239,6 +261,24 @@ pub(crate) fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
     let mut found = reply.headers.iter().filter(|(key, _)| *key == name);
     let (_, value) = found.next()?;
     assert!(found.next().is_none(), "{name} twice");
+    Some(value)
+}
+
+/// The `Set-Cookie` that brings the session.
+pub(crate) fn session_cookie(reply: &Reply) -> Option<&str> {
+    set_cookie(reply, false)
+}
+
+/// The `Set-Cookie` that makes the device known.
+pub(crate) fn device_cookie(reply: &Reply) -> Option<&str> {
+    set_cookie(reply, true)
+}
+
+fn set_cookie(reply: &Reply, of_the_device: bool) -> Option<&str> {
+    let cookies = reply.headers.iter().filter(|(name, _)| *name == "Set-Cookie");
+    let mut found = cookies.filter(|(_, it)| it.contains("authgate-device=") == of_the_device);
+    let (_, value) = found.next()?;
+    assert!(found.next().is_none(), "twice");
     Some(value)
 }
 

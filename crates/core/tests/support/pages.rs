@@ -19,7 +19,11 @@ pub(crate) fn is_read(request: &Request) -> bool {
 }
 
 pub(crate) fn check(realm: &Realm, body: &str) -> Check {
-    match form().with_head(|head| realm.gate().posted(head, body.as_bytes(), NOW)) {
+    check_of(realm, &form(), body, NOW)
+}
+
+pub(crate) fn check_of(realm: &Realm, request: &Request, body: &str, now: u64) -> Check {
+    match request.with_head(|head| realm.gate().posted(head, body.as_bytes(), now)) {
         Action::Check(check) => check,
         Action::ReadBody => panic!("asks for the body again"),
         Action::Reply(reply) => panic!("answers {}", reply.status),
@@ -34,7 +38,7 @@ pub(crate) fn posted(realm: &Realm, request: &Request, body: &[u8]) -> Reply {
 }
 
 pub(crate) fn outcome(realm: &Realm, request: &Request, body: &str, matches: bool) -> Reply {
-    let check = check(realm, body);
+    let check = check_of(realm, request, body, NOW);
     let reply = request.with_head(|head| realm.gate().checked(head, &check, matches, FRESH, NOW));
     let reply = reply.unwrap();
     assert!(is_guarded(&reply), "{reply:?}");

@@ -1,8 +1,10 @@
 //! The settings of a realm: the directives inside `authgate_realm NAME { … }`, parsed once.
 
+mod directives;
+
 use crate::cookie::{CookieError, CookieSettings, SameSite, Secure};
 use crate::limit::Limits;
-use crate::units;
+use directives::Arguments;
 
 /// A realm's settings, immutable after `nginx -t`.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct Settings {
     pub allow_weak: bool,
 }
 
-/// `session [idle=T] [max=T]`, in seconds.
+/// `session [idle=T] [max=T] [renew=any|navigation]`, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionTimes {
     /// A session ends when unused for so long.
@@ -135,9 +137,11 @@ pub struct Builder {
     name: String,
     users: Option<String>,
     keys: Option<String>,
+    state: Option<String>,
     path: Option<String>,
     cookie: Option<CookieSettings>,
     session: Option<SessionTimes>,
+    limit: Option<Option<Limits>>,
     checks: Option<Checks>,
     zone: Option<usize>,
     accept: Option<Accept>,
@@ -145,10 +149,19 @@ pub struct Builder {
 }
 
 /// The names of the directives, as an error or a caller names them.
-pub const DIRECTIVES: [&str; 9] =
-    ["users", "keys", "path", "cookie", "session", "checks", "zone", "accept", "allow_weak"];
-
-const MIN_ZONE: usize = 64 * 1024;
+pub const DIRECTIVES: [&str; 11] = [
+    "users",
+    "keys",
+    "state",
+    "path",
+    "cookie",
+    "session",
+    "limit",
+    "checks",
+    "zone",
+    "accept",
+    "allow_weak",
+];
 
 impl Builder {
     /// Begins the realm `name`.
@@ -165,9 +178,11 @@ impl Builder {
             name: name.into(),
             users: None,
             keys: None,
+            state: None,
             path: None,
             cookie: None,
             session: None,
+            limit: None,
             checks: None,
             zone: None,
             accept: None,
@@ -188,13 +203,15 @@ impl Builder {
         match directive {
             "users" => set(&mut self.users, directive, args.one()?.into())?,
             "keys" => set(&mut self.keys, directive, args.one()?.into())?,
-            "path" => set(&mut self.path, directive, path(args.one()?)?)?,
-            "cookie" => set(&mut self.cookie, directive, cookie(args)?)?,
-            "session" => set(&mut self.session, directive, session(args)?)?,
-            "checks" => set(&mut self.checks, directive, checks(args)?)?,
-            "zone" => set(&mut self.zone, directive, zone(args)?)?,
-            "accept" => set(&mut self.accept, directive, accept(args)?)?,
-            _ => set(&mut self.allow_weak, directive, on_or_off(args)?)?,
+            "state" => set(&mut self.state, directive, args.one()?.into())?,
+            "path" => set(&mut self.path, directive, args.path()?)?,
+            "cookie" => set(&mut self.cookie, directive, args.cookie()?)?,
+            "session" => set(&mut self.session, directive, args.session()?)?,
+            "limit" => set(&mut self.limit, directive, args.limit()?)?,
+            "checks" => set(&mut self.checks, directive, args.checks()?)?,
+            "zone" => set(&mut self.zone, directive, args.zone()?)?,
+            "accept" => set(&mut self.accept, directive, args.accept()?)?,
+            _ => set(&mut self.allow_weak, directive, args.on_or_off()?)?,
         }
         Ok(directive)
     }
@@ -218,8 +235,8 @@ impl Builder {
             session: self.session.unwrap_or(DEFAULT_SESSION),
             checks: self.checks.unwrap_or_else(default_checks),
             zone_size: self.zone.unwrap_or(1024 * 1024),
-            limits: None,
-            state_dir: None,
+            limits: self.limit.unwrap_or(Some(DEFAULT_LIMITS)),
+            state_dir: self.state,
             accept: self.accept.unwrap_or(Accept::CookieAndBearer),
             allow_weak: self.allow_weak.unwrap_or(false),
         })
@@ -228,6 +245,8 @@ impl Builder {
 
 const DEFAULT_SESSION: SessionTimes =
     SessionTimes { idle: 3600, max: 12 * 3600, renew: Renew::Any };
+
+const DEFAULT_LIMITS: Limits = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
 
 fn default_checks() -> Checks {
     Checks { pool: "default".into(), running: 2, waiting: 64 }
@@ -238,155 +257,5 @@ fn set<T>(slot: &mut Option<T>, directive: &'static str, value: T) -> Result<(),
         return Err(SettingsError::Duplicate(directive));
     }
     *slot = Some(value);
-    Ok(())
-}
-
-/// The arguments of one directive.
-#[derive(Clone, Copy)]
-struct Arguments<'a> {
-    directive: &'static str,
-    args: &'a [&'a str],
-}
-
-impl<'a> Arguments<'a> {
-    fn one(self) -> Result<&'a str, SettingsError> {
-        match self.args {
-            [only] if !only.is_empty() => Ok(only),
-            [empty] => Err(self.invalid(empty)),
-            _ => Err(SettingsError::ArgumentCount(self.directive)),
-        }
-    }
-
-    fn some(self) -> Result<&'a [&'a str], SettingsError> {
-        if self.args.is_empty() {
-            return Err(SettingsError::ArgumentCount(self.directive));
-        }
-        Ok(self.args)
-    }
-
-    fn invalid(self, parameter: &str) -> SettingsError {
-        SettingsError::InvalidParameter { directive: self.directive, parameter: parameter.into() }
-    }
-}
-
-/// A plain path: what nginx matches after decoding and normalizing is what was written.
-fn path(text: &str) -> Result<String, SettingsError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.~".contains(&byte);
-    let dotted = text.split('/').any(|segment| segment == "." || segment == "..");
-    let bounded = text.len() > 2 && text.starts_with('/') && text.ends_with('/');
-    if !bounded || text.len() > 128 || !text.bytes().all(plain) || text.contains("//") || dotted {
-        return Err(SettingsError::InvalidPath(text.into()));
-    }
-    Ok(text.into())
-}
-
-fn cookie(args: Arguments<'_>) -> Result<CookieSettings, SettingsError> {
-    let (name, rest) = args.some()?.split_first().unwrap_or((&"", &[]));
-    let (mut domain, mut same_site, mut secure) = (None, None, None);
-    for arg in rest {
-        let invalid = || args.invalid(arg);
-        match arg.split_once('=').ok_or_else(invalid)? {
-            ("domain", value) if !value.is_empty() => once(&mut domain, value, invalid)?,
-            ("samesite", "lax") => once(&mut same_site, SameSite::Lax, invalid)?,
-            ("samesite", "strict") => once(&mut same_site, SameSite::Strict, invalid)?,
-            ("samesite", "none") => once(&mut same_site, SameSite::None, invalid)?,
-            ("secure", "auto") => once(&mut secure, Secure::Auto, invalid)?,
-            ("secure", "on") => once(&mut secure, Secure::On, invalid)?,
-            ("secure", "off") => once(&mut secure, Secure::Off, invalid)?,
-            _ => return Err(invalid()),
-        }
-    }
-    let (same_site, secure) = (same_site.unwrap_or_default(), secure.unwrap_or_default());
-    Ok(CookieSettings::new(name, domain, same_site, secure)?)
-}
-
-fn session(args: Arguments<'_>) -> Result<SessionTimes, SettingsError> {
-    let (mut idle, mut max) = (None, None);
-    for arg in args.some()? {
-        let invalid = || args.invalid(arg);
-        let (name, value) = arg.split_once('=').ok_or_else(invalid)?;
-        let seconds = units::seconds(value).filter(|time| *time > 0).ok_or_else(invalid)?;
-        match name {
-            "idle" => once(&mut idle, seconds, invalid)?,
-            "max" => once(&mut max, seconds, invalid)?,
-            _ => return Err(invalid()),
-        }
-    }
-    let max = max.unwrap_or_else(|| DEFAULT_SESSION.max.max(idle.unwrap_or(0)));
-    let idle_given = idle.is_some();
-    let idle = idle.unwrap_or(DEFAULT_SESSION.idle.min(max));
-    if idle_given && idle > max {
-        return Err(SettingsError::IdleOverMax);
-    }
-    Ok(SessionTimes { idle, max, renew: Renew::Any })
-}
-
-fn checks(args: Arguments<'_>) -> Result<Checks, SettingsError> {
-    let (mut pool, mut running, mut waiting) = (None, None, None);
-    for arg in args.some()? {
-        let invalid = || args.invalid(arg);
-        match arg.split_once('=').ok_or_else(invalid)? {
-            ("pool", name) if !name.is_empty() => once(&mut pool, name.to_owned(), invalid)?,
-            ("running", n) => once(&mut running, count(n, 1, 64).ok_or_else(invalid)?, invalid)?,
-            ("waiting", n) => once(&mut waiting, count(n, 0, 65536).ok_or_else(invalid)?, invalid)?,
-            _ => return Err(invalid()),
-        }
-    }
-    let default = default_checks();
-    Ok(Checks {
-        pool: pool.unwrap_or(default.pool),
-        running: running.unwrap_or(default.running),
-        waiting: waiting.unwrap_or(default.waiting),
-    })
-}
-
-fn zone(args: Arguments<'_>) -> Result<usize, SettingsError> {
-    let text = args.one()?;
-    let size = units::bytes(text).ok_or_else(|| args.invalid(text))?;
-    if size < MIN_ZONE {
-        return Err(SettingsError::ZoneTooSmall(size));
-    }
-    Ok(size)
-}
-
-fn accept(args: Arguments<'_>) -> Result<Accept, SettingsError> {
-    let (mut cookie, mut bearer) = (None, None);
-    for arg in args.some()? {
-        let invalid = || args.invalid(arg);
-        match *arg {
-            "cookie" => once(&mut cookie, (), invalid)?,
-            "bearer" => once(&mut bearer, (), invalid)?,
-            _ => return Err(invalid()),
-        }
-    }
-    Ok(match (cookie, bearer) {
-        (Some(()), None) => Accept::Cookie,
-        (None, Some(())) => Accept::Bearer,
-        _ => Accept::CookieAndBearer,
-    })
-}
-
-fn on_or_off(args: Arguments<'_>) -> Result<bool, SettingsError> {
-    match args.one()? {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        other => Err(args.invalid(other)),
-    }
-}
-
-fn count(text: &str, min: usize, max: usize) -> Option<usize> {
-    // parse would also take a sign.
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|n| plain && (min..=max).contains(n))
-}
-
-fn once<T>(
-    slot: &mut Option<T>,
-    value: T,
-    invalid: impl FnOnce() -> SettingsError,
-) -> Result<(), SettingsError> {
-    if slot.replace(value).is_some() {
-        return Err(invalid());
-    }
     Ok(())
 }

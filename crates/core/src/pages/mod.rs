@@ -1,0 +1,196 @@
+//! The gate's own pages: what each of them answers (reference, section 3).
+
+mod device;
+pub(crate) mod problem;
+mod sign_in;
+
+pub use sign_in::{Check, Fresh};
+
+use crate::event::Event;
+use crate::form::{FormError, LoginForm, MAX_BODY};
+use crate::gate::{Cause, Credential, Gate, Identity, Verdict};
+use crate::journal::{Record, UserTag};
+use crate::origin;
+use crate::page::{self, Notice};
+use crate::reply::Reply;
+use crate::request::{Method, RequestHead};
+use crate::return_path::{self, ReturnPath};
+use crate::settings::Settings;
+use problem::{cross_site, malformed, not_allowed, problem, too_large};
+use serde_json::json;
+
+/// What to do next for a request of one of the pages.
+#[must_use]
+pub enum Action {
+    /// Answer.
+    Reply(Reply),
+    /// Read the body, at most [`MAX_BODY`] bytes, and call [`Gate::posted`] with it; over that,
+    /// answer [`Gate::too_large`].
+    ReadBody,
+    /// Check the password off the event loop and call [`Gate::checked`] with the outcome, or
+    /// [`Gate::limited`] where a ban is in force, or [`Gate::busy`] where no check can be taken.
+    Check(Check),
+}
+
+/// One of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// `PATHlogin`
+    Login,
+    /// `PATHlogout`
+    Logout,
+    /// `PATHsession`
+    Session,
+    /// Any other name under the path.
+    Unknown,
+}
+
+impl Page {
+    /// The page at a decoded, normalized path; `None` outside the realm's path.
+    pub fn at(settings: &Settings, path: &[u8]) -> Option<Self> {
+        Some(match path.strip_prefix(settings.path.as_bytes())? {
+            b"login" => Self::Login,
+            b"logout" => Self::Logout,
+            b"session" => Self::Session,
+            _ => Self::Unknown,
+        })
+    }
+}
+
+impl Gate<'_> {
+    /// Answers a request of one of the pages, or says what is needed first.
+    pub fn page(&self, page: Page, head: &RequestHead<'_>, now: u64) -> Action {
+        use Method::{Get, Head, Post};
+        let reply = match (page, head.method) {
+            (Page::Login, Get | Head) => self.login_page(head, now),
+            (Page::Login, Post) => match self.refuse_post(head) {
+                None => return Action::ReadBody,
+                Some(refusal) => refusal,
+            },
+            (Page::Logout, Get | Head) => self.logout_page(head, now),
+            (Page::Logout, Post) => self.logout(head, now),
+            (Page::Session, Get | Head) => self.session(head, now),
+            (Page::Unknown, _) => problem(head, 404, "Not found", "There is no such page here."),
+            (Page::Login | Page::Logout, _) => not_allowed(head, "GET, HEAD, POST"),
+            (Page::Session, _) => not_allowed(head, "GET, HEAD"),
+        };
+        Action::Reply(reply.uncached())
+    }
+
+    fn login_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
+        let return_to = self.return_path(&return_path::from_query(head.query).unwrap_or_default());
+        match self.decide(head, now) {
+            Verdict::Admit(identity) if identity.credential == Credential::Cookie => {
+                Reply::redirect(303, return_to.as_str().to_owned())
+            }
+            Verdict::Admit(_) => Reply::html(200, self.form("", &return_to, Notice::None)),
+            Verdict::Challenge(cause) => {
+                Reply::html(200, self.form("", &return_to, self.notice(head, cause)))
+            }
+        }
+    }
+
+    /// Why the visitor is here, told to nobody but the holder of a cookie that we have signed.
+    fn notice(&self, head: &RequestHead<'_>, cause: Cause) -> Notice {
+        if self.presented_token(head).is_some() {
+            return Notice::None;
+        }
+        match cause {
+            Cause::Expired | Cause::UnknownUser => Notice::Expired,
+            Cause::Revoked => Notice::Revoked,
+            Cause::PasswordChanged => Notice::PasswordChanged,
+            Cause::Missing | Cause::Malformed | Cause::BadSignature | Cause::UnknownKey => {
+                Notice::None
+            }
+        }
+    }
+
+    /// What is wrong with a post before its body is looked at.
+    fn refuse_post(&self, head: &RequestHead<'_>) -> Option<Reply> {
+        let field = |name| (head.fields)(name);
+        if !origin::may_post(head) {
+            return Some(cross_site(head));
+        }
+        if LoginForm::accepts(field("content-type"), field("content-encoding")).is_err() {
+            return Some(malformed(head, FormError::UnsupportedMediaType));
+        }
+        let length =
+            field("content-length").and_then(|text| str::from_utf8(text).ok()?.parse().ok());
+        length.is_some_and(|length: u64| length > MAX_BODY as u64).then(|| too_large(head))
+    }
+
+    /// The answer to a body over [`MAX_BODY`].
+    pub fn too_large(&self, head: &RequestHead<'_>) -> Reply {
+        too_large(head).uncached()
+    }
+
+    fn logout_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
+        match self.decide(head, now) {
+            Verdict::Admit(identity) => {
+                let action = self.path("logout");
+                Reply::html(200, page::logout(&self.settings.name, &action, identity.user()))
+            }
+            Verdict::Challenge(_) => Reply::redirect(303, self.path("login")),
+        }
+    }
+
+    fn logout(&self, head: &RequestHead<'_>, now: u64) -> Reply {
+        if !origin::may_post(head) {
+            return cross_site(head);
+        }
+        let reply = Reply::redirect(303, self.path("login"));
+        let reply = reply.header("Set-Cookie", self.cookie().clear(head.tls));
+        let sessions = self.sessions(head, now);
+        match sessions.first() {
+            None => reply,
+            Some(first) => reply
+                .event(Event::Logout { user: first.user().into(), realm: self.realm() })
+                .ending(ends(&sessions)),
+        }
+    }
+
+    fn session(&self, head: &RequestHead<'_>, now: u64) -> Reply {
+        match self.decide(head, now) {
+            Verdict::Admit(identity) => {
+                let groups = self.active_user(identity.user()).map(|user| &user.groups);
+                let body = json!({
+                    "user": identity.user(),
+                    "groups": groups,
+                    "realm": self.settings.name,
+                    "expires": identity.expires_at,
+                });
+                Reply::json(200, &body)
+            }
+            Verdict::Challenge(_) => {
+                let body = json!({ "error": "unauthenticated", "login": self.path("login") });
+                Reply::json(401, &body).header("WWW-Authenticate", self.challenge(head))
+            }
+        }
+    }
+
+    fn form(&self, username: &str, return_to: &ReturnPath, notice: Notice) -> String {
+        let action = self.path("login");
+        page::login(&self.settings.name, &action, return_to.as_str(), username, notice)
+    }
+
+    fn return_path(&self, raw: &[u8]) -> ReturnPath {
+        ReturnPath::parse(raw, &self.settings.path)
+    }
+
+    fn path(&self, page: &str) -> String {
+        format!("{}{page}", self.settings.path)
+    }
+
+    fn realm(&self) -> String {
+        self.settings.name.clone()
+    }
+}
+
+fn ends(sessions: &[Identity]) -> Vec<Record> {
+    let record = |identity: &Identity| Record::Session {
+        id: identity.session,
+        user: UserTag::of(identity.user()),
+        ends_at: identity.ends_at,
+    };
+    sessions.iter().map(record).collect()
+}

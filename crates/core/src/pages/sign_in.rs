@@ -1,0 +1,179 @@
+//! The login: from the form's body to a session.
+
+use super::{Action, ends, problem};
+use crate::event::{Event, Reason};
+use crate::form::LoginForm;
+use crate::gate::Gate;
+use crate::limit::Limited;
+use crate::negotiate::Format;
+use crate::page::Notice;
+use crate::password::PasswordHash;
+use crate::reply::Reply;
+use crate::request::RequestHead;
+use crate::return_path::ReturnPath;
+use crate::token::{Claims, SessionId};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+/// A password check: everything it needs, owned, so that it can run in another thread.
+pub struct Check {
+    /// What was typed.
+    pub username: String,
+    /// What was typed, wiped when dropped.
+    pub password: Zeroizing<Vec<u8>>,
+    /// The hash to check against: the user's, or one of the usual cost where there is no such user.
+    pub hash: PasswordHash,
+    /// The device that the user has signed in on before.
+    pub device: Option<SessionId>,
+    subject: Subject,
+    return_to: ReturnPath,
+}
+
+impl Check {
+    /// Whether the login succeeds, now that the password matches the hash or does not.
+    pub fn succeeds(&self, matches: bool) -> bool {
+        matches && self.subject == Subject::User
+    }
+}
+
+/// Fresh random bits for a login.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh {
+    /// Of the session.
+    pub session: SessionId,
+    /// Of the device, where it is not known yet.
+    pub device: SessionId,
+}
+
+/// Whose hash a check is against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    User,
+    /// Nobody: the check only takes its time.
+    Nobody,
+}
+
+/// The longest password, in bytes, that is worth a check.
+const MAX_PASSWORD: usize = 1024;
+
+/// A check takes a fraction of a second: after this many the queue has moved.
+const BUSY_SECONDS: u32 = 5;
+
+impl Gate<'_> {
+    /// Takes the body of a login.
+    pub fn posted(&self, head: &RequestHead<'_>, body: &[u8], now: u64) -> Action {
+        let form = match LoginForm::parse(body) {
+            Ok(form) => form,
+            Err(error) => return Action::Reply(problem::malformed(head, error).uncached()),
+        };
+        let check = self.check(head, form, now);
+        if check.password.len() > MAX_PASSWORD {
+            return Action::Reply(self.failed(head, &check));
+        }
+        Action::Check(check)
+    }
+
+    fn check(&self, head: &RequestHead<'_>, form: LoginForm, now: u64) -> Check {
+        let (subject, hash) = match self.active_user(&form.username) {
+            Some(user) => (Subject::User, &user.hash),
+            None => (Subject::Nobody, self.users.usual_hash()),
+        };
+        Check {
+            hash: hash.clone(),
+            device: self.known_device(head, &form.username, now),
+            subject,
+            return_to: self.return_path(form.return_to.as_bytes()),
+            username: form.username,
+            password: form.password,
+        }
+    }
+
+    /// Takes the outcome of a check: signs in, or shows the form again. `None` where the user's
+    /// name cannot stand in a token.
+    pub fn checked(
+        &self,
+        head: &RequestHead<'_>,
+        check: &Check,
+        matches: bool,
+        fresh: Fresh,
+        now: u64,
+    ) -> Option<Reply> {
+        if !check.succeeds(matches) {
+            return Some(self.failed(head, check));
+        }
+        let claims = self.new_session(check, fresh.session, now);
+        let session = self.session_cookie(&claims, head.tls, now)?;
+        let device = check.device.unwrap_or(fresh.device);
+        let device = self.device_cookie(device, &claims, head.tls, now)?;
+        let reply = match Format::of(head) {
+            Format::Json => {
+                let body = json!({ "user": claims.user, "expires": claims.expires_at });
+                Reply::json(200, &body)
+            }
+            _ => Reply::redirect(303, check.return_to.as_str().to_owned()),
+        };
+        let event = Event::LoginOk { user: check.username.clone(), realm: self.realm() };
+        let reply = reply.header("Set-Cookie", session).header("Set-Cookie", device).event(event);
+        Some(reply.ending(ends(&self.sessions(head, now))).uncached())
+    }
+
+    /// The claims of a session that begins now, its times after all that has ended: a session of a
+    /// user whose sessions were ended this very second is a new one.
+    fn new_session<'c>(&self, check: &'c Check, session: SessionId, now: u64) -> Claims<'c> {
+        let earliest = self.ended.earliest(&check.username);
+        let issued_at = now.max(earliest.issued_at);
+        let ends_at = now.saturating_add(self.settings.session.max).max(earliest.ends_at);
+        Claims {
+            session,
+            user: &check.username,
+            issued_at,
+            expires_at: self.expiry(issued_at, ends_at),
+            ends_at,
+            epoch: self.ring.epoch(&check.username, check.hash.as_str()),
+        }
+    }
+
+    /// The same answer whatever was wrong; only the log tells.
+    fn failed(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
+        let reason = match check.subject {
+            Subject::User => Reason::BadPassword,
+            Subject::Nobody => Reason::UnknownUser,
+        };
+        let user = check.username.clone();
+        let reply =
+            self.form_again(head, check, 403, "invalid_credentials", Notice::InvalidCredentials);
+        reply.event(Event::LoginFailed { user, reason, realm: self.realm() }).uncached()
+    }
+
+    /// The answer where no more checks can wait.
+    pub fn busy(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
+        let event = Event::LoginBusy { user: check.username.clone(), realm: self.realm() };
+        let reply = self.form_again(head, check, 503, "busy", Notice::Busy(BUSY_SECONDS));
+        reply.header("Retry-After", BUSY_SECONDS.to_string()).event(event).uncached()
+    }
+
+    /// The answer where a ban is in force: the same whatever is banned, and whether there is such a
+    /// user.
+    pub fn limited(&self, head: &RequestHead<'_>, check: &Check, limited: Limited) -> Reply {
+        let Limited { seconds, reason } = limited;
+        let user = check.username.clone();
+        let reply = self.form_again(head, check, 429, "limited", Notice::Limited(seconds));
+        let event = Event::LoginLimited { user, reason, realm: self.realm() };
+        reply.header("Retry-After", seconds.to_string()).event(event).uncached()
+    }
+
+    /// The form with what was typed, the password left out; in JSON the error alone.
+    fn form_again(
+        &self,
+        head: &RequestHead<'_>,
+        check: &Check,
+        status: u16,
+        error: &str,
+        notice: Notice,
+    ) -> Reply {
+        match Format::of(head) {
+            Format::Json => Reply::json(status, &json!({ "error": error })),
+            _ => Reply::html(status, self.form(&check.username, &check.return_to, notice)),
+        }
+    }
+}

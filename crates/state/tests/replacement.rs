@@ -1,0 +1,134 @@
+//! The journal written anew while others use it.
+
+#![allow(clippy::unwrap_used, reason = "test helpers outside of test functions")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{LENGTH, folder, journal_of, open, read_whole, record};
+
+#[test]
+fn i113a_a_replacement_holds_what_it_was_given_and_what_came_since() {
+    let folder = folder("replaced");
+    let (mut one, mut other) = (open(&folder), open(&folder));
+    one.append(&[record(1), record(2)]).unwrap();
+    assert_eq!(read_whole(&mut one), [1, 2]);
+    let replacement = one.replacement();
+    other.append(&[record(3)]).unwrap();
+    // What is left of a process that was killed half way is in nobody's way.
+    fs::write(folder.join("ops.ended.new"), "left over").unwrap();
+    assert!(replacement.write(&[record(2)]).unwrap());
+    assert!(!folder.join("ops.ended.new").exists());
+    assert_eq!(fs::metadata(journal_of(&folder)).unwrap().len(), 2 * LENGTH as u64);
+    other.append(&[record(4)]).unwrap();
+    for journal in [&mut one, &mut other] {
+        assert_eq!(read_whole(journal), [2, 3, 4]);
+    }
+}
+
+#[test]
+fn i113a_of_two_replacements_the_second_gives_up() {
+    let folder = folder("two");
+    let (mut one, mut other) = (open(&folder), open(&folder));
+    one.append(&[record(1), record(2)]).unwrap();
+    read_whole(&mut one);
+    read_whole(&mut other);
+    let (first, second) = (one.replacement(), other.replacement());
+    assert!(first.write(&[record(1)]).unwrap());
+    assert!(!second.write(&[]).unwrap());
+    assert_eq!(read_whole(&mut other), [1]);
+    // While another process is writing one, too.
+    let rival = fs::File::create(folder.join("ops.ended.new")).unwrap();
+    rival.lock().unwrap();
+    assert!(!one.replacement().write(&[]).unwrap());
+    assert!(folder.join("ops.ended.new").exists());
+}
+
+#[test]
+fn i113a_a_torn_record_does_not_hold_up_a_replacement() {
+    let folder = folder("torn_replaced");
+    let mut journal = open(&folder);
+    journal.append(&[record(1)]).unwrap();
+    let mut bytes = fs::read(journal_of(&folder)).unwrap();
+    bytes.extend(&record(2).encode()[..20]);
+    fs::write(journal_of(&folder), bytes).unwrap();
+    assert!(journal.replacement().write(&[]).unwrap());
+    assert_eq!(read_whole(&mut journal), [1]);
+}
+
+const WRITERS: u64 = 3;
+const EACH: u64 = 3000;
+/// After so many, a writer waits for a replacement: it comes only when for a moment nobody writes.
+const AT_ONCE: u64 = 300;
+
+#[test]
+fn i113a_nothing_is_lost_while_it_is_replaced_again_and_again() {
+    let folder = folder("again");
+    open(&folder);
+    let (replaced, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut everything = BTreeSet::new();
+    thread::scope(|scope| {
+        let (folder, replaced, done) = (&folder, &replaced, &done);
+        for _ in 0..2 {
+            scope.spawn(|| replace_until(folder, replaced, done));
+        }
+        let reader = scope.spawn(|| read_until(folder, done));
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || append(folder, writer, replaced)))
+            .collect();
+        // A writer that has panicked must not leave the others running.
+        let written = writers.into_iter().all(|writer| writer.join().is_ok());
+        done.store(true, Relaxed);
+        assert!(written);
+        everything = reader.join().unwrap();
+    });
+    let all: BTreeSet<_> = (0..WRITERS * EACH).collect();
+    assert_eq!(everything, all);
+    assert_eq!(read_whole(&mut open(&folder)).into_iter().collect::<BTreeSet<_>>(), all);
+}
+
+fn append(folder: &Path, writer: u64, replaced: &AtomicU64) {
+    let mut journal = open(folder);
+    for number in (writer * EACH..(writer + 1) * EACH).step_by(3) {
+        journal.append(&[record(number), record(number + 1), record(number + 2)]).unwrap();
+        if number % AT_ONCE == 0 {
+            wait_for_more(replaced);
+        }
+    }
+}
+
+fn wait_for_more(replaced: &AtomicU64) {
+    let before = replaced.load(Relaxed);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while replaced.load(Relaxed) == before {
+        assert!(Instant::now() < deadline, "no replacement succeeds");
+        thread::yield_now();
+    }
+}
+
+fn read_until(folder: &Path, done: &AtomicBool) -> BTreeSet<u64> {
+    let mut journal = open(folder);
+    let mut all = BTreeSet::new();
+    while !done.load(Relaxed) {
+        all.extend(read_whole(&mut journal));
+    }
+    all.extend(read_whole(&mut journal));
+    all
+}
+
+fn replace_until(folder: &Path, replaced: &AtomicU64, done: &AtomicBool) {
+    let mut journal = open(folder);
+    let mut known = BTreeSet::new();
+    while !done.load(Relaxed) {
+        known.extend(read_whole(&mut journal));
+        let records: Vec<_> = known.iter().copied().map(record).collect();
+        if journal.replacement().write(&records).unwrap() {
+            replaced.fetch_add(1, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `authgate_status`: what an operator sees of a realm, and the bans that one lifts.
+
+use crate::nginx::reply::{self, Sent};
+use crate::nginx::request::Request;
+use crate::realm::Realm;
+use authgate_core::ended::Usage;
+use authgate_core::insight::{self, Insight, JournalState, LimiterState, Order};
+use authgate_core::limit::Ban;
+use authgate_core::reply::Reply;
+use std::sync::atomic::Ordering::Acquire;
+
+/// Answers a request of the location.
+pub(crate) fn answer(request: Request<'_>, realm: &Realm) -> Sent {
+    let order = request.visit().map(|visit| {
+        request.with_head(visit, |head| {
+            if request.is_local() { insight::order(head) } else { Err(insight::refused(head)) }
+        })
+    });
+    let answer = match order {
+        None => None,
+        Some(Err(refusal)) => Some(*refusal),
+        Some(Ok(Order::Show)) => show(realm),
+        Some(Ok(Order::LiftNetwork(network))) => {
+            lifted(realm.with_limiter(|limiter| limiter.lift_network(network)))
+        }
+        Some(Ok(Order::LiftUser(name))) => {
+            lifted(realm.with_limiter(|limiter| limiter.lift_user(&name)))
+        }
+    };
+    match answer {
+        Some(answer) => reply::send(request, realm, answer),
+        None => Sent::failed(request),
+    }
+}
+
+fn lifted(found: Option<bool>) -> Option<Reply> {
+    Some(insight::lifted(found.unwrap_or(false)))
+}
+
+/// `None` where the shared memory is missing.
+fn show(realm: &Realm) -> Option<Reply> {
+    let ended: Usage = realm.zone.ended()?.usage();
+    let counters = realm.with_limiter(|limiter| Counters {
+        capacity: limiter.slots.len() as u64,
+        used: limiter.used() as u64,
+        bans: limiter.bans(crate::nginx::clock::monotonic()).collect(),
+    });
+    let user_key =
+        |name: &str| realm.with_limiter(|limiter| limiter.user_key(name)).unwrap_or_default();
+    let limiter = counters.map(|Counters { capacity, used, bans }| LimiterState {
+        capacity,
+        used,
+        bans,
+        user_key: &user_key,
+    });
+    let insight = Insight {
+        realm: &realm.settings.name,
+        users: &realm.users.borrow(),
+        zone_bytes: realm.settings.zone_size as u64,
+        ended,
+        limiter,
+        journal: journal(realm),
+    };
+    Some(insight.reply())
+}
+
+/// The limiter, as it was while no other worker had it.
+struct Counters {
+    capacity: u64,
+    used: u64,
+    bans: Vec<Ban>,
+}
+
+fn journal(realm: &Realm) -> Option<JournalState> {
+    realm.state.as_ref()?;
+    let marks = realm.zone.journal()?;
+    let saved = marks.failures.load(Acquire) == marks.saved.load(Acquire);
+    Some(JournalState { bytes: marks.length.load(Acquire), saved })
+}
