@@ -75,6 +75,7 @@ sub adapted ($text) {
     $text =~ s{^\s*load_module\s.*}{}mg;
     $text =~ s{^\s*(?:user|pid|error_log)\s.*}{}mg;
     $text =~ s{\busers\s+\K[^;\s]+(?=;)}{users_file($&)}ge;
+    $text =~ s{\bstate\s+\K[^;\s]+(?=;)}{${dir}state}g;
     $text =~ s{\bkeys\s+\K[^;\s]+(?=;)}{$server->path('keys')}ge;
     $text =~ s{\bssl_certificate\s+\K[^;]+}{${dir}certificate.pem}g;
     $text =~ s{\bssl_certificate_key\s+\K[^;]+}{${dir}certificate.key}g;
