@@ -132,7 +132,9 @@ fn replace(realm: &Realm, users: Users) {
 
 /// One line for all workers; what lasts is said again each minute.
 fn complain(realm: &Realm, mistake: &str, lasts: bool) {
-    let text = format!("users file not taken, the last good one holds: {mistake}");
+    let name = &realm.settings.name;
+    let text =
+        format!("users file of realm \"{name}\" not taken, the last good one holds: {mistake}");
     if realm.zone.complain(Topic::Users, &text, lasts, clock::monotonic()) {
         log::error(&text);
     }

@@ -97,7 +97,7 @@ impl State {
             let (dir, place, reason) = (self.dir.display(), &self.place, reason(&error));
             match error.kind() {
                 io::ErrorKind::PermissionDenied => format!(
-                    "{reason}: \"{dir}\" must belong to the worker user \"{user}\" in {place}"
+                    "\"{dir}\" must belong to the worker user \"{user}\": {reason} in {place}"
                 ),
                 _ => format!("{reason} in {place}"),
             }

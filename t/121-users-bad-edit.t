@@ -30,7 +30,7 @@ my @good  = map { $AuthGate::USERS =~ s/groups=\Kops,sre/edit-$_/r } 0 .. 20;
 my $edit  = 0;
 
 sub lines ($of = $server) {
-    return grep { /authgate: users file not taken/ } split /^/, $of->error_log;
+    return grep { /authgate: users file of realm "ops" not taken/ } split /^/, $of->error_log;
 }
 
 # What each worker knows of alice.
@@ -60,7 +60,7 @@ sub bad_edit ($name, $damage, $complaint) {
     my @lines = lines();
     splice @lines, 0, $before;
     is @lines, 1, "I113 $name: one line, of four workers";
-    like $lines[0], qr/\[error\] \d+#\d+: authgate: users file not taken, the last good one holds: $complaint/,
+    like $lines[0], qr/\[error\] \d+#\d+: authgate: users file of realm "ops" not taken, the last good one holds: $complaint/,
         "I113 $name: and it says what is wrong";
     repair($name);
     is lines(), $before + 1, "I113 $name: nothing more is said";

@@ -57,7 +57,7 @@ sub ask_meanwhile ($content, $wanted) {
     return (Time::HiRes::time() - $from, $worst);
 }
 
-sub complaints () { return grep { /users file not taken/ } split /^/, $server->error_log }
+sub complaints () { return grep { /users file of realm "ops" not taken/ } split /^/, $server->error_log }
 
 my %large = (
     'htpasswd' => join('', map { "user$_:$hash\n" } 1 .. $LINES),
