@@ -7,7 +7,7 @@ use AuthGate::Server;
 use JSON::PP ();
 use Test::More;
 
-my $server = AuthGate::Server->start(<<'EOF_HTTP', workers => 4);
+my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 4);
     authgate_realm ops {
         users %%USERS%%;
         limit retries=3 user_retries=4 find=10m ban=100s;
@@ -46,6 +46,9 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP', workers => 4);
         location / { authgate_status ops; }
     }
 EOF_HTTP
+mkdir $server->path('state') or die $!;
+chown +(getpwnam 'nobody')[2, 3], $server->path('state') if $> == 0;
+$server->run;
 
 my $client = $server->client(headers => []);
 my $next   = 0;
@@ -99,7 +102,8 @@ sub exhaust ($user) {
     my $kept = shown('/kept-status');
     is ref $kept->{state}, 'HASH', 'with state: its file';
     is_deeply [ sort keys %{ $kept->{state} } ], [qw(bytes saved)], 'its length, and whether all is in it';
-    is $kept->{state}{saved}, JSON::PP::true, 'all is';
+    AuthGate::Server::wait_until { shown('/kept-status')->{state}{saved} == JSON::PP::true } 10,
+        'a new file to hold all';
 }
 
 # Ended sessions.
@@ -116,7 +120,9 @@ sub exhaust ($user) {
     $kept->sign_in('alice');
     $kept->sign_out;
     is shown('/kept-status')->{ended}{sessions}, 1, 'with state too';
-    cmp_ok shown('/kept-status')->{state}{bytes}, '>', $before, 'whose file grows';
+    AuthGate::Server::wait_until { shown('/kept-status')->{state}{bytes} > $before } 5, 'the file to grow';
+    my ($file) = grep { -s == shown('/kept-status')->{state}{bytes} } glob $server->path('state/*');
+    ok $file, 'whose file grows, as it says';
 }
 
 # Bans of networks.
