@@ -1,4 +1,4 @@
--- Ends a run of wrk with one line that scripts/bench.py reads.
+-- Ends a run of wrk with one line that scripts/benches reads.
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format("\nresult %d %d %d %d\n", summary.requests, summary.duration, errors.status,

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::error(path, describe(&error)))
@@ -28,7 +29,7 @@ pub(crate) struct Replacement {
     path: PathBuf,
     folder: File,
     /// What the file holds; `None` where there is none yet.
-    pub(crate) content: Option<Vec<u8>>,
+    pub(crate) content: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Replacement {
@@ -51,7 +52,7 @@ impl Replacement {
         };
         let folder = File::open(folder_of(&path))?;
         folder.lock()?;
-        let content = content_of(&path)?;
+        let content = content_of(&path)?.map(Zeroizing::new);
         Ok(Self { path, folder, content })
     }
 

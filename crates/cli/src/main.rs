@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod clock;
 mod crypt;
 mod failure;
 mod file;
 mod keys;
 mod password;
+mod session;
 mod token;
 mod user;
 
@@ -37,6 +39,9 @@ enum Command {
     /// Tokens: what a cookie or an API token says
     #[command(subcommand)]
     Token(token::Command),
+    /// Sessions: end them before their time
+    #[command(subcommand)]
+    Session(session::Command),
     /// Check a users or keys file as "nginx -t" would
     Check(check::Arguments),
 }
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
         Command::User(command) => user::run(command),
         Command::Keys(command) => keys::run(&command),
         Command::Token(command) => token::run(&command),
+        Command::Session(command) => session::run(&command),
         Command::Check(arguments) => check::run(&arguments),
     };
     match answer {

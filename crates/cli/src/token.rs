@@ -1,14 +1,13 @@
 //! `authgate token`
 
 use crate::failure::Failure;
-use crate::file;
+use crate::{clock, file};
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::token::{Inspected, PayloadBuffer, Purpose, TokenError, inspect};
 use clap::ValueEnum;
 use serde_json::json;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// More than any token and the white space around it.
 const MAX_INPUT: u64 = 4096;
@@ -85,7 +84,7 @@ pub(crate) fn run(command: &Command) -> Result<String, Failure> {
     }
 }
 
-fn read_standard_input() -> Result<String, Failure> {
+pub(crate) fn read_standard_input() -> Result<String, Failure> {
     let mut token = String::new();
     let read = std::io::stdin().lock().take(MAX_INPUT).read_to_string(&mut token);
     read.map_err(|error| Failure::Error(format!("cannot read standard input: {error}")))?;
@@ -103,8 +102,7 @@ fn verify(
         .map_err(|mistake| Failure::Error(format!("{}:{mistake}", keys.display())))?;
     // as a realm with `state`: without it, session keys depend on what lives in nginx's memory
     let ring = KeyRing::derive(&keys, realm, b"");
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(ring.verify(purpose, token, now, &mut PayloadBuffer::default()).map(|_| ()))
+    Ok(ring.verify(purpose, token, clock::now(), &mut PayloadBuffer::default()).map(|_| ()))
 }
 
 impl Inspection {

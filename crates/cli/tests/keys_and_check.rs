@@ -86,9 +86,17 @@ fn check_warns_of_weak_hashes() {
 fn every_command_has_help_with_an_example() {
     let folder = Folder::new("help");
     folder.ok(&["--help"], "");
-    for command in
-        ["user set", "user remove", "user list", "user check", "keys new", "token inspect", "check"]
-    {
+    for command in [
+        "user set",
+        "user remove",
+        "user list",
+        "user check",
+        "keys new",
+        "keys rotate",
+        "token inspect",
+        "session revoke",
+        "check",
+    ] {
         let mut arguments: Vec<_> = command.split(' ').collect();
         arguments.push("--help");
         let help = folder.ok(&arguments, "");

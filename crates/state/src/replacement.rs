@@ -50,8 +50,9 @@ impl Replacement {
         let _held = lock.hold()?;
         let new = OpenFile::open_or_create(&self.old.path.with_extension("ended.new"))?;
         match new.file.try_lock() {
-            Ok(()) => new.set_length(0).map(|()| Some(new)),
-            Err(TryLockError::WouldBlock) => Ok(None),
+            Ok(()) if new.has_its_name()? == Some(true) => new.set_length(0).map(|()| Some(new)),
+            // Or it was one that its process has just given up and removed.
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(failed("flock", &new.path)(error)),
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{folder, helper, helpers_folder, open, read_whole, record};
@@ -29,7 +29,7 @@ fn i113a_what_was_answered_survives_every_kill() {
         for (mut child, first) in writers {
             thread::sleep(Duration::from_micros(start.elapsed().as_micros() as u64 * 7919 % 9000));
             child.kill().unwrap();
-            answered.extend(first);
+            answered.insert(first.unwrap());
             answered.extend(answers_of(child));
             read.extend(read_whole(&mut reader));
         }
@@ -45,17 +45,14 @@ fn start_writer(folder: &Path, writer: u64) -> (Child, Option<u64>) {
     let mut command = helper("helper_appends_until_it_is_killed", folder);
     command.env("AUTHGATE_TEST_WRITER", writer.to_string()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Byte by byte: the rest is for whoever reads after the kill.
-    let mut line = String::new();
-    let output = child.stdout.as_mut().unwrap();
-    loop {
-        line.clear();
-        BufReader::with_capacity(1, &mut *output).read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "the writer has ended");
-        if line.starts_with('#') {
-            return (child, answer(&line));
-        }
-    }
+    let first = first_answer(child.stdout.as_mut().unwrap());
+    (child, first)
+}
+
+/// Byte by byte: the rest is for whoever reads after the kill.
+fn first_answer(output: &mut ChildStdout) -> Option<u64> {
+    let mut lines = BufReader::with_capacity(1, output).lines();
+    lines.find_map(|line| answer(&format!("{}\n", line.unwrap())))
 }
 
 fn answers_of(mut child: Child) -> Vec<u64> {

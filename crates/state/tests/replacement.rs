@@ -4,6 +4,7 @@
 
 mod support;
 
+use authgate_state::Journal;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -47,6 +48,28 @@ fn i113a_of_two_replacements_the_second_gives_up() {
     rival.lock().unwrap();
     assert!(!one.replacement().write(&[]).unwrap());
     assert!(folder.join("ops.ended.new").exists());
+}
+
+#[test]
+fn i113a_who_gives_up_takes_nothing_from_who_comes_next() {
+    let folder = folder("giving_up");
+    let mut journal = open(&folder);
+    journal.append(&[record(1)]).unwrap();
+    let outdated: Vec<_> = (0..3).map(|_| open(&folder)).collect();
+    read_whole(&mut journal);
+    assert!(journal.replacement().write(&[record(1)]).unwrap());
+    thread::scope(|scope| {
+        let give_up = |old: &Journal| {
+            (0..20_000).for_each(|_| assert!(!old.replacement().write(&[]).unwrap()));
+        };
+        let threads: Vec<_> =
+            outdated.iter().map(|old| scope.spawn(move || give_up(old))).collect();
+        while !threads.iter().all(|thread| thread.is_finished()) {
+            journal.replacement().write(&[record(1)]).unwrap();
+            read_whole(&mut journal);
+        }
+    });
+    assert_eq!(read_whole(&mut open(&folder)), [1]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn set(path: &Path, name: &str, groups: Option<&str>, cost: u32) -> Result<Strin
 
     let file = Replacement::of(path)?;
     let is_new = file.content.is_none();
-    let old = file.content.as_deref().unwrap_or_default();
+    let old = file.content.as_deref().map_or(&[][..], Vec::as_slice);
     let new =
         edit::set(old, name, &hash, groups).map_err(|mistake| Failure::error(path, mistake))?;
     file.replace(&new, NEW_FILE_MODE)?;

@@ -1,6 +1,6 @@
 //! A folder of its own for each test, and records that carry a number.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses some of it")]
+#![allow(dead_code, clippy::panic, clippy::unwrap_used, reason = "each test file uses some of it")]
 
 use authgate_core::journal::Record;
 use authgate_core::token::SessionId;
