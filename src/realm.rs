@@ -61,10 +61,10 @@ impl Realm {
     /// A file that workers may not read, as nginx says it.
     pub(crate) fn ready(&self) -> Result<(), String> {
         (self.readable)()?;
-        let state = self.state.as_ref().filter(|_| !process::is_test());
-        if let Some(state) = state {
+        if let Some(state) = &self.state {
             state.prepare()?;
         }
+        let state = self.state.as_ref().filter(|_| !process::is_test());
         if let Some(secrets) = self.zone.secrets() {
             // Set once for each configuration; a second time it would be the same.
             let _ = self.ring.set(self.derive(secrets, state)?);

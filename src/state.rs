@@ -61,15 +61,24 @@ impl State {
         })
     }
 
-    /// Makes the directory and the files where they are missing, as the workers' user.
+    /// Makes the directory where it is missing; with `nginx -t`, says whether that would do.
     ///
     /// # Errors
     /// The mistake, as nginx says it.
     pub(crate) fn prepare(&self) -> Result<(), String> {
-        process::make_directory(&self.dir).map_err(|error| {
-            let reason = crate::files::reason(&error);
-            format!("mkdir() \"{}\" failed ({reason}) in {}", self.dir.display(), self.place)
-        })
+        if !process::is_test() {
+            return process::make_directory(&self.dir).map_err(|error| self.no_directory(&error));
+        }
+        if self.dir.exists() {
+            return self.as_worker(|| process::may_write(&self.dir));
+        }
+        let parent = self.dir.parent().unwrap_or(&self.dir);
+        std::fs::metadata(parent).map(drop).map_err(|error| self.no_directory(&error))
+    }
+
+    fn no_directory(&self, error: &io::Error) -> String {
+        let reason = crate::files::reason(error);
+        format!("mkdir() \"{}\" failed ({reason}) in {}", self.dir.display(), self.place)
     }
 
     /// Reads all that has ended, before the first request. What is opened here is closed again:
@@ -78,20 +87,29 @@ impl State {
     /// # Errors
     /// The mistake, as nginx says it.
     pub(crate) fn load(&self, realm: &Realm) -> Result<(), String> {
-        let mut journal = self.as_worker(|| Journal::open(&self.dir, &realm.settings.name))?;
+        let mut journal = self.as_worker(|| self.open(realm))?;
         self.as_worker(|| read(realm, &mut journal)).map(drop)
     }
 
     fn as_worker<R>(&self, open: impl FnOnce() -> io::Result<R>) -> Result<R, String> {
         process::as_worker(open).map_err(|(user, error)| {
             let (dir, place) = (self.dir.display(), &self.place);
+            let error = crate::files::reason(&error);
             format!("{error}: \"{dir}\" must belong to the worker user \"{user}\" in {place}")
         })
     }
 
     /// Writes down what has ended. False where that failed: it will be tried again.
     pub(crate) fn append(&self, realm: &Realm, record: &Record) -> bool {
-        let written = self.with_journal(realm, |journal| journal.append(&[*record]));
+        let append = || self.with_journal(realm, |journal| journal.append(&[*record]));
+        let written = append().or_else(|error| match error.kind() {
+            // Someone has removed the journal: it is made again, with this first.
+            io::ErrorKind::NotFound => {
+                self.journal.take();
+                append()
+            }
+            _ => Err(error),
+        });
         match written {
             Ok(()) => self.unsynced.set(true),
             Err(error) => {
@@ -145,9 +163,20 @@ impl State {
         let mut journal = self.journal.borrow_mut();
         let open = match journal.take() {
             Some(open) => open,
-            None => Journal::open(&self.dir, &realm.settings.name)?,
+            None => self.open(realm)?,
         };
         with(journal.insert(open))
+    }
+
+    /// Opens the journal, or makes it: then it lacks all that the zone knows.
+    fn open(&self, realm: &Realm) -> io::Result<Journal> {
+        match Journal::open_existing(&self.dir, &realm.settings.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                is_incomplete(realm);
+                Journal::open(&self.dir, &realm.settings.name)
+            }
+            opened => opened,
+        }
     }
 
     /// One worker writes the journal anew where it is long or something is missing from it.

@@ -5,9 +5,10 @@ use ngx::ffi::{
     ngx_process, ngx_test_config, ngx_worker,
 };
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 use std::ptr::{self, NonNull};
@@ -46,6 +47,20 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
             Some(worker) => chown(path, Some(worker.user), Some(worker.group)),
             None => Ok(()),
         },
+    }
+}
+
+/// Whether files can be made in a directory, with the rights that [`as_worker`] gives.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn may_write(directory: &Path) -> io::Result<()> {
+    let path = CString::new(directory.as_os_str().as_bytes())?;
+    let (here, mode) = (libc::AT_FDCWD, libc::W_OK | libc::X_OK);
+    // SAFETY: the path ends in NUL. AT_EACCESS: the rights of now, not those of who started us.
+    match unsafe { libc::faccessat(here, path.as_ptr(), mode, libc::AT_EACCESS) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
@@ -134,7 +149,7 @@ fn groups_of_process() -> io::Result<Vec<libc::gid_t>> {
 }
 
 fn groups_of(worker: &Worker) -> io::Result<Vec<libc::gid_t>> {
-    let name = std::ffi::CString::new(worker.name.as_bytes()).map_err(io::Error::other)?;
+    let name = CString::new(worker.name.as_bytes()).map_err(io::Error::other)?;
     let mut groups = vec![0; 1024];
     let mut count = 1024;
     // SAFETY: the vector has room for `count` groups; the name ends in NUL.
