@@ -6,10 +6,9 @@ use AuthGate;
 use AuthGate::Process;
 use AuthGate::Server;
 use AuthGate::Token;
-use File::Path ();
 use MIME::Base64 ();
-use Test::More;
 use POSIX ();
+use Test::More;
 use Time::HiRes ();
 
 # Two nodes with the same users and keys. With state, each takes the other's sessions.
@@ -47,7 +46,7 @@ sub signed_in ($node, $user) {
 }
 
 # A process that asks both nodes in turn, with this header, until it is told to stop.
-sub load ($seed, @header) {
+sub load (@header) {
     pipe my $from, my $to or die $!;
     my $pid = fork // die "fork: $!";
     if (!$pid) {
@@ -100,7 +99,7 @@ is id_of($old), 'first', 'A6 the first key signs';
 everywhere('A6 a session of one node is good on both', '200 ok', cookie($old));
 everywhere('A6 a token of the key to come is refused', '401 unknown_key', bearer($NEW));
 
-my @loads = (load(1, cookie($old)), load(2, bearer($OLD)));
+my @loads = (load(cookie($old)), load(bearer($OLD)));
 
 for my $node (@nodes) {
     ok keys_are($node, $OLD, $NEW), 'A6 the new key is added at the end, one node after the other';
@@ -119,8 +118,8 @@ for my $node (@nodes) {
 everywhere('A6 the session of the old key goes on', '200 ok', cookie($old));
 my @asked = (stop($loads[0], 'a session of the old key'), stop($loads[1], 'an API token of the old key'));
 
-@loads = map { load(3, cookie($_)) } @new;
-push @loads, load(4, bearer($NEW));
+@loads = map { load(cookie($_)) } @new;
+push @loads, load(bearer($NEW));
 for my $node (@nodes) {
     ok keys_are($node, $NEW), 'A7 the old key is deleted, one node after the other';
     is by_all_workers($node, cookie($old)), '401 unknown_key', 'A7 its sessions are refused by every new worker';
