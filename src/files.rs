@@ -7,7 +7,7 @@ use authgate_core::users::Users;
 use authgate_core::watch::{Fingerprint, Marks};
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -63,9 +63,10 @@ fn parse_users(path: &Path, text: &[u8], allow_weak: bool) -> Result<Users, Stri
 /// Why it cannot be looked at, as nginx says it.
 pub(crate) fn marks(path: &Path) -> Result<Marks, String> {
     let metadata = std::fs::metadata(path).map_err(|error| failed("stat", path, &error))?;
-    // Opening a named pipe would wait for a writer.
-    let file = metadata.is_file().then(|| marks_of(&metadata));
-    file.ok_or_else(|| format!("\"{}\" is not a regular file", path.display()))
+    match metadata.is_file() {
+        true => Ok(marks_of(&metadata)),
+        false => Err(failed("open", path, &io::Error::other("not a regular file"))),
+    }
 }
 
 fn marks_of(metadata: &Metadata) -> Marks {
@@ -111,8 +112,12 @@ pub(crate) fn readable_by_workers(path: &Path) -> Result<(), String> {
 /// What the file holds, and its marks before and after reading.
 fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Marks, Marks), String> {
     let open = |path| -> io::Result<_> {
-        let mut file = File::open(path)?;
+        // Without waiting for whoever writes to a named pipe.
+        let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
         let before = file.metadata()?;
+        if !before.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
         let mut text = Zeroizing::new(Vec::with_capacity(room(&before)));
         file.read_to_end(&mut text)?;
         Ok((text, marks_of(&before), marks_of(&file.metadata()?)))
