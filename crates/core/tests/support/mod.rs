@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
 pub(crate) mod pages;
+pub(crate) mod table;
 
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::gate::{Gate, Identity, Verdict};
