@@ -177,7 +177,9 @@ impl State {
     fn open(&self, realm: &Realm) -> io::Result<Journal> {
         match Journal::open_existing(&self.dir, &realm.settings.name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                is_incomplete(realm);
+                if known(realm).is_some_and(|records| !records.is_empty()) {
+                    is_incomplete(realm);
+                }
                 Journal::open(&self.dir, &realm.settings.name)
             }
             opened => opened,
@@ -197,14 +199,18 @@ impl State {
         }
         self.rewrite_after.set(now + RETRY);
         let replacement = self.journal.borrow().as_ref().map(Journal::replacement);
-        let records = realm.zone.locked(|| ended.records(clock::now()));
-        if let (Some(replacement), Some(records)) = (replacement, records) {
+        if let (Some(replacement), Some(records)) = (replacement, known(realm)) {
             self.rewriting.set(rewrite(realm, replacement, records, failures));
         }
     }
 }
 
 const RECORD: u64 = authgate_core::journal::LENGTH as u64;
+
+/// All that has ended, as the zone knows it.
+fn known(realm: &Realm) -> Option<Vec<Record>> {
+    realm.zone.locked(|| Some(realm.zone.ended()?.records(clock::now()))).flatten()
+}
 
 /// The journal lacks something that has ended.
 fn is_incomplete(realm: &Realm) {

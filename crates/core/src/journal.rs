@@ -1,5 +1,6 @@
 //! The records of ended sessions as they are kept in a file (`state DIR`) and handed from one
-//! nginx to the next: fixed length, checksummed, in any order, any of them twice.
+//! nginx to the next: fixed length, checksummed, in the order in which they were written, any
+//! of them twice.
 //!
 //! A record is 48 bytes, all numbers big-endian:
 //!

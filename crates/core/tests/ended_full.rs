@@ -41,7 +41,7 @@ fn i112_a_full_table_becomes_coarser_and_forgets_nobody() {
 }
 
 #[test]
-fn i112_who_signs_out_a_million_times_coarsens_only_the_own_bucket() {
+fn i112_who_signs_out_without_end_coarsens_only_the_own_bucket() {
     let table = Table::of(4000, 64);
     let innocents = users(&table, 8);
     let innocents = innocents.iter().filter(|name| table.bucket(name) != table.bucket("mallory"));
@@ -49,8 +49,8 @@ fn i112_who_signs_out_a_million_times_coarsens_only_the_own_bucket() {
     for (number, name) in (0..).zip(&innocents) {
         table.apply(ended(id(number), name, NOW + MAX), NOW);
     }
-    for number in 0..1_000_000 {
-        let now = NOW + number / 100;
+    for number in 0..100_000 {
+        let now = NOW + number / 10;
         table.apply(ended(id(1000 + number), "mallory", now + MAX), now);
     }
     assert!(!table.is_exact_for("mallory"));

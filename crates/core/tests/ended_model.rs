@@ -49,7 +49,7 @@ enum Step {
         seconds: u64,
     },
     /// The clock steps back.
-    StepBack {
+    GoBack {
         seconds: u64,
     },
     Restart {
@@ -73,7 +73,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..9000_u64).prop_map(|ago| Step::EndEveryone { ago }),
         10 => prop_oneof![3 => 0..1000_u64, 1 => 0..2 * MAX, 1 => 0..DAY * 500]
             .prop_map(|seconds| Step::Wait { seconds }),
-        3 => (0..KEPT_BEYOND_END).prop_map(|seconds| Step::StepBack { seconds }),
+        3 => (0..KEPT_BEYOND_END).prop_map(|seconds| Step::GoBack { seconds }),
         3 => (any_slots(), any_buckets())
             .prop_map(|(slots, buckets)| Step::Restart { slots, buckets }),
     ]
@@ -138,8 +138,9 @@ impl World {
                 self.mark(|token| token.issued_at <= issued_until);
             }
             Step::Wait { seconds } => self.set_clock(self.now + seconds),
-            // Not further than the hour that is promised.
-            Step::StepBack { seconds } => {
+            // Not further than the hour that is promised, and the table has seen the time.
+            Step::GoBack { seconds } => {
+                self.table.apply(Record::Everyone { issued_until: 0 }, self.now);
                 let least = self.latest - KEPT_BEYOND_END + 1;
                 self.set_clock((self.now - seconds).max(least));
             }

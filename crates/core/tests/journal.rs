@@ -1,4 +1,5 @@
 //! The records of ended sessions, byte for byte.
+#![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 mod support;
 

@@ -13,6 +13,8 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 pub struct Bucket {
     /// How many sessions are listed one by one.
     count: AtomicU64,
+    /// The first and the last of their ends.
+    ends: [AtomicU64; 2],
     /// Every session that ends at this second or before has ended.
     ends_until: AtomicU64,
 }
@@ -45,8 +47,25 @@ impl Bucket {
         self.count.load(Relaxed)
     }
 
-    pub(super) fn set_count(&self, count: u64) {
-        self.count.store(count, Relaxed);
+    pub(super) fn begin_count(&self) {
+        self.count.store(0, Relaxed);
+    }
+
+    /// Counts a session.
+    pub(super) fn take_in(&self, ends_at: u64) {
+        let count = self.count.fetch_add(1, Relaxed);
+        let [first, last] = &self.ends;
+        if count == 0 {
+            self.ends.iter().for_each(|end| end.store(ends_at, Relaxed));
+        }
+        first.fetch_min(ends_at, Relaxed);
+        last.fetch_max(ends_at, Relaxed);
+    }
+
+    /// The middle of the ends of those that were counted.
+    pub(super) fn middle(&self) -> u64 {
+        let [first, last] = self.ends.each_ref().map(|end| end.load(Relaxed));
+        first.midpoint(last)
     }
 
     pub(super) fn ends_until(&self) -> u64 {
@@ -77,8 +96,8 @@ pub(super) fn parts(buckets: &[Bucket]) -> impl Iterator<Item = Record> {
 /// Which of so many buckets hold users of part `part` of `of`; `None` where nobody can be in it.
 pub(super) fn overlapping(part: u32, of: u32, buckets: usize) -> Option<RangeInclusive<usize>> {
     let first_of = |part: u64| (part << PREFIX_BITS).div_ceil(u64::from(of));
-    let (first, end) = (of != 0 && part < of)
-        .then(|| (first_of(u64::from(part)), first_of(u64::from(part) + 1)))?;
+    let part = Some(u64::from(part)).filter(|part| *part < u64::from(of))?;
+    let (first, end) = (first_of(part), first_of(part + 1));
     let last = end.checked_sub(1).filter(|last| first <= *last)?;
     let place = |prefix: u64| UserPrefix((prefix as u32).min(LAST_PREFIX)).place(buckets);
     Some(place(first)..=place(last))

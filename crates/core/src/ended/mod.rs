@@ -1,8 +1,9 @@
 //! Ended sessions: a fixed table of integers in shared memory, read without a lock.
 //!
 //! Open addressing with linear probing: an entry stands between the slot its id points at and the
-//! next free one. A slot once taken stays taken until nothing behind it needs it: an entry that is
-//! spent gives its slot to another one, but does not interrupt the chain.
+//! next free one. An entry that is spent gives its slot to another one, but does not interrupt the
+//! chain. When slots become short, entries move up into those that are spent; a reader that finds
+//! nothing while entries move looks again.
 //!
 //! A full table forgets nothing, it becomes coarser. The users are parted into buckets; where a
 //! bucket takes more than its share, or the table is full and no bucket takes more, all sessions
@@ -14,6 +15,8 @@
 
 mod bucket;
 mod slot;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use bucket::Bucket;
@@ -40,6 +43,8 @@ pub const KEPT_BEYOND_ISSUE: u64 = 400 * 24 * 3600;
 pub struct Head {
     /// How many slots are not free.
     count: AtomicU64,
+    /// How often an entry has moved to another slot.
+    moves: AtomicU64,
     /// How many entries and buckets ask for the user's name. At zero nobody hashes it.
     by_user: AtomicU64,
     /// Every token made at this second or before has ended.
@@ -114,18 +119,22 @@ impl Ended<'_> {
         Earliest { issued_at: after(issued_until), ends_at: after(ends_until) }
     }
 
-    /// All that has ended, to be written down: applied to an empty table of whatever size, it
-    /// forgets nothing. Gives up on the way what is spent. The caller holds the zone's lock. `now`
-    /// in Unix seconds.
+    /// All that has ended, to be written down: applied in this order to an empty table of whatever
+    /// size, it forgets nothing. Gives up on the way what is spent. The caller holds the zone's
+    /// lock. `now` in Unix seconds.
     pub fn records(&self, now: u64) -> Vec<Record> {
         self.reclaim(now);
         let entries = self.slots.iter().filter_map(Slot::entry);
         let entries = entries.filter(|entry| !self.is_spent(entry, now));
-        let parts = bucket::parts(self.buckets);
         let issued_until = self.everyone_issued_until();
         let matters = issued_until != 0 && issued_until.saturating_add(KEPT_BEYOND_ISSUE) > now;
         let everyone = matters.then_some(Record::Everyone { issued_until });
-        entries.map(|entry| entry.record()).chain(parts).chain(everyone).collect()
+        let records = entries.map(|entry| entry.record()).chain(everyone);
+        let mut records: Vec<_> = records.chain(bucket::parts(self.buckets)).collect();
+        // First what tells how late a token may have been made: a table that is too small for the
+        // others, and ends everyone, has to know.
+        records.sort_by_key(|it| matches!(it, Record::Session { .. } | Record::Token { .. }));
+        records
     }
 
     /// How many slots are taken: what [`Self::records`] gives is hardly more.
@@ -154,7 +163,7 @@ impl Ended<'_> {
     fn lists(&self, SessionId(id): SessionId) -> bool {
         let id = words(id);
         self.head.count.load(Acquire) != 0
-            && self.chain(id).any(|slot| slot.is_of(id) && !slot.is_of_user())
+            && self.find(id, |slot| slot.is_by_id().then_some(())).is_some()
     }
 
     fn has_ended_for_user(&self, user: &str, issued_at: u64, ends_at: u64) -> bool {
@@ -178,8 +187,21 @@ impl Ended<'_> {
     /// Zero where not all sessions of this user have been ended.
     fn user_issued_until(&self, tag: UserTag) -> u64 {
         let id = id_of_user(tag);
-        let mut entries = self.chain(id).filter(|slot| slot.is_of(id));
-        entries.find_map(Slot::issued_until).unwrap_or_default()
+        // The id once more, lest it be the time of who has the slot after.
+        let issued_until = |slot: &Slot| slot.issued_until().filter(|_| slot.is_of(id));
+        self.find(id, issued_until).unwrap_or_default()
+    }
+
+    /// The first thing found of that id. Looks again where an entry has moved behind the reader's
+    /// back: whoever sees its former slot reused also sees that `moves` has grown.
+    fn find<T>(&self, id: [u64; 2], find: impl Fn(&Slot) -> Option<T>) -> Option<T> {
+        loop {
+            let moves = self.head.moves.load(Acquire);
+            let found = self.chain(id).filter(|slot| slot.is_of(id)).find_map(&find);
+            if found.is_some() || self.head.moves.load(Acquire) == moves {
+                return found;
+            }
+        }
     }
 
     fn bucket(&self, user: UserPrefix) -> Option<&Bucket> {

@@ -59,12 +59,21 @@ impl Slot {
         (listing != FREE).then_some(entry)
     }
 
+    pub(super) fn with_entry(&self) -> Option<(&Self, Entry)> {
+        Some((self, self.entry()?))
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.listing.load(Acquire) == SPENT
+    }
+
     pub(super) fn is_of(&self, id: [u64; 2]) -> bool {
         self.id.iter().zip(id).all(|(word, value)| word.load(Acquire) == value)
     }
 
-    pub(super) fn is_of_user(&self) -> bool {
-        self.issued_until().is_some()
+    /// Whether something is listed here by its own id.
+    pub(super) fn is_by_id(&self) -> bool {
+        self.issued_until().is_none()
     }
 
     /// The last time of issue, where a user is listed here.
@@ -86,7 +95,7 @@ impl Slot {
         self.listing.store(SPENT, Release);
     }
 
-    /// To be called where no chain leads through this slot.
+    /// To be called where no entry's chain leads through this slot.
     pub(super) fn free(&self) {
         self.listing.store(FREE, Release);
     }

@@ -3,12 +3,16 @@
 //! A writer may be killed between any two stores. Hence each of them leaves a table that forgets
 //! nothing: counts go up before there is more to count, and down after.
 
-use super::bucket::{self, UserPrefix};
+use super::bucket;
 use super::slot::{Entry, Kind, Slot};
 use super::{Bucket, Ended, KEPT_BEYOND_END, KEPT_BEYOND_ISSUE, after};
 use crate::journal::Record;
 use crate::token::MAX_SKEW;
 use core::sync::atomic::Ordering::{Relaxed, Release};
+
+/// A table that is full looks for room for one part in so many of its entries, so as not to look
+/// through all of them each time.
+const ROOM: u64 = 64;
 
 impl Ended<'_> {
     /// Takes in what has ended. The caller holds the zone's lock. `now` in Unix seconds.
@@ -39,7 +43,7 @@ impl Ended<'_> {
         self.reclaim(now);
         // Each round covers a session of a bucket, at the latest the entry itself.
         while !self.is_spent(entry, now) && !self.place(entry, now) {
-            if !self.coarsen(entry, now) {
+            if !self.coarsen(entry) {
                 self.give_up_all();
                 return self.reclaim(now);
             }
@@ -72,6 +76,7 @@ impl Ended<'_> {
         }
         if let Some((slot, _)) = self.listed(entry.id).find(|(_, it)| self.is_spent(it, now)) {
             self.count(entry);
+            slot.give_up();
             slot.fill(entry);
             return true;
         }
@@ -89,13 +94,13 @@ impl Ended<'_> {
 
     /// A chain with what it lists.
     fn listed(&self, id: [u64; 2]) -> impl Iterator<Item = (&Slot, Entry)> {
-        self.chain(id).filter_map(|slot| Some((slot, slot.entry()?)))
+        self.chain(id).filter_map(Slot::with_entry)
     }
 
     /// Counts the entry by its kind.
     fn count(&self, entry: &Entry) {
         if let Some(bucket) = self.bucket_of(entry) {
-            bucket.set_count(bucket.count() + 1);
+            bucket.take_in(entry.until);
         }
         if entry.kind == Kind::User {
             self.head.by_user.fetch_add(1, Release);
@@ -113,37 +118,45 @@ impl Ended<'_> {
         self.bucket_of(entry).is_some_and(|bucket| bucket.count() >= share)
     }
 
-    /// Gives up what is spent, frees its slots at the ends of chains, and counts what is left. From
-    /// a free slot backwards: only there does no other entry's chain lead through a spent slot.
+    /// Gives up what is spent, moves what is left together, and counts it.
     pub(super) fn reclaim(&self, now: u64) {
-        let coarsened = self.begin_count(now);
-        let (mut count, mut users) = (0, 0);
+        let mut by_user = self.begin_count(now);
+        // From a free slot on: what stands before an entry in its chain has had its turn.
         let start = self.slots.iter().position(Slot::is_free).unwrap_or_default();
-        let mut next_is_free = self.slots.get(start).is_some_and(Slot::is_free);
-        for slot in self.from(start).rev() {
-            match slot.entry() {
-                Some(entry) if !self.is_spent(&entry, now) => {
-                    if let Some(bucket) = self.bucket_of(&entry) {
-                        bucket.set_count(bucket.count() + 1);
-                    }
-                    users += u64::from(entry.kind == Kind::User);
-                }
-                Some(_) if next_is_free => slot.free(),
-                Some(_) => slot.give_up(),
-                None => {}
+        for (slot, entry) in self.from(start).filter_map(Slot::with_entry) {
+            if self.is_spent(&entry, now) {
+                slot.give_up();
+                continue;
             }
-            next_is_free = slot.is_free();
-            count += u64::from(!next_is_free);
+            if let Some(bucket) = self.bucket_of(&entry) {
+                bucket.take_in(entry.until);
+            }
+            by_user += u64::from(entry.kind == Kind::User);
+            self.move_up(slot, &entry);
         }
-        self.head.by_user.store(coarsened + users, Release);
-        self.head.count.store(count, Release);
+        // Now no entry's chain leads through a slot that is given up.
+        self.slots.iter().filter(|slot| slot.is_given_up()).for_each(Slot::free);
+        let taken = self.slots.iter().filter(|slot| !slot.is_free()).count();
+        self.head.by_user.store(by_user, Release);
+        self.head.count.store(taken as u64, Release);
+    }
+
+    /// Moves the entry to the first slot of its chain that has been given up, if there is one
+    /// before it. It stands in both until the readers know.
+    fn move_up(&self, slot: &Slot, entry: &Entry) {
+        let mut before = self.chain(entry.id).take_while(|it| !core::ptr::eq(*it, slot));
+        if let Some(gap) = before.find(|it| it.is_given_up()) {
+            gap.fill(entry);
+            self.head.moves.fetch_add(1, Release);
+            slot.give_up();
+        }
     }
 
     /// Takes buckets back that are past all that they cover; gives how many remain coarsened.
     fn begin_count(&self, now: u64) -> u64 {
         let mut coarsened = 0;
         for bucket in self.buckets {
-            bucket.set_count(0);
+            bucket.begin_count();
             if bucket.is_spent(now) {
                 bucket.set_ends_until(0);
             }
@@ -152,39 +165,30 @@ impl Ended<'_> {
         coarsened
     }
 
-    /// Raises the end of one bucket to the middle of the ends that are listed or to be listed
-    /// there. False where no bucket has any.
-    fn coarsen(&self, entry: &Entry, now: u64) -> bool {
-        let Some(place) = self.to_be_coarsened(entry) else { return false };
-        let entries = self.slots.iter().filter_map(Slot::entry).chain([*entry]);
-        let mut ends = entries
-            .filter(|it| it.session_of().is_some_and(|user| self.place_of(user) == place))
-            .filter(|it| !self.is_spent(it, now))
-            .map(|it| it.until);
-        let Some(end) = ends.next() else { return false };
-        let (first, last) = ends.fold((end, end), |(a, b), end| (a.min(end), b.max(end)));
-        self.end_bucket(place, first.midpoint(last));
-        true
-    }
-
-    /// The entry's own bucket if that has its share; else the one with the most entries; its own if
-    /// none has any.
-    fn to_be_coarsened(&self, entry: &Entry) -> Option<usize> {
-        let own = entry.session_of().map(|user| self.place_of(user));
-        if self.has_its_share(entry) {
-            return own;
+    /// Raises the ends of buckets, each to the middle of what is listed or to be listed there: the
+    /// entry's own if that has its share; else those with the most entries, until there is room
+    /// for some more. False where no bucket has any.
+    fn coarsen(&self, entry: &Entry) -> bool {
+        if let Some(own) = self.bucket_of(entry) {
+            let has_its_share = self.has_its_share(entry);
+            own.take_in(entry.until);
+            if has_its_share {
+                self.end_bucket(own, own.middle());
+                return true;
+            }
         }
-        let counts = self.buckets.iter().map(Bucket::count).enumerate();
-        let most = counts.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count);
-        most.map(|(place, _)| place).or(own).filter(|place| *place < self.buckets.len())
+        let mut room = 0;
+        while room <= self.limit() / ROOM {
+            let most = self.buckets.iter().max_by_key(|bucket| bucket.count());
+            let Some(bucket) = most.filter(|bucket| bucket.count() > 0) else { break };
+            self.end_bucket(bucket, bucket.middle());
+            room += bucket.count().div_ceil(2);
+            bucket.begin_count();
+        }
+        room > 0
     }
 
-    fn place_of(&self, user: UserPrefix) -> usize {
-        user.place(self.buckets.len())
-    }
-
-    fn end_bucket(&self, place: usize, ends_until: u64) {
-        let Some(bucket) = self.buckets.get(place) else { return };
+    fn end_bucket(&self, bucket: &Bucket, ends_until: u64) {
         let before = bucket.ends_until();
         if before == 0 && ends_until != 0 {
             self.head.by_user.fetch_add(1, Release);
@@ -198,7 +202,8 @@ impl Ended<'_> {
             return self.end_everyone(self.head.made_until.load(Relaxed));
         }
         let places = bucket::overlapping(part, of, self.buckets.len());
-        places.into_iter().flatten().for_each(|place| self.end_bucket(place, ends_until));
+        let buckets = places.and_then(|places| self.buckets.get(places)).unwrap_or_default();
+        buckets.iter().for_each(|bucket| self.end_bucket(bucket, ends_until));
     }
 
     /// Ends everyone, and then gives up every entry: whatever was to be listed up to now, that one
