@@ -51,13 +51,14 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
     let Some(site) = request.location().site() else { return Phase::Decline };
     let Some(visit) = request.visit() else { return Phase::Refuse(500) };
     visit.admitted_by.set(Some(site.realm));
-    let verdict = verdict(request, visit, site.realm);
-    match (verdict.as_deref(), site.mode) {
-        (Some(Verdict::Admit(_)), _) => admit(),
-        (_, Mode::Optional) => Phase::Decline,
-        (Some(Verdict::Challenge(cause)), Mode::Required) => refuse(request, site.realm, *cause),
-        (None, Mode::Required) => Phase::Refuse(500),
-    }
+    let cause = match (verdict(request, visit, site.realm).as_deref(), site.mode) {
+        (Some(Verdict::Admit(_)), _) => return admit(),
+        (_, Mode::Optional) => return Phase::Decline,
+        (Some(Verdict::Challenge(cause)), Mode::Required) => *cause,
+        (None, Mode::Required) => return Phase::Refuse(500),
+    };
+    // The verdict is let go of: a refusal ends the request, and the visit with it.
+    refuse(request, site.realm, cause)
 }
 
 fn admit() -> Phase {
