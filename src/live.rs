@@ -25,6 +25,35 @@ impl UsersFile {
     pub(crate) fn new(path: PathBuf, marks: Marks, taken: Fingerprint) -> Self {
         Self { path, watch: Watch::new(marks, clock::monotonic()), taken, reading: false }
     }
+
+    /// What has been taken from it.
+    pub(crate) fn taken(&self) -> Fingerprint {
+        self.taken
+    }
+}
+
+/// Before a worker's first request. What nginx has read at its (re)load may be long past: a worker
+/// that takes the place of one that died has missed what the others have taken since.
+pub(crate) fn start(realm: &Realm) {
+    let file = realm.users_file.borrow().clone();
+    if realm.zone.has_users(file.taken) {
+        return;
+    }
+    match files::reread(&file.path, realm.settings.allow_weak, file.taken) {
+        // Only what others have taken: anything else may be half written.
+        Reread::New(_, taken, _) if !realm.zone.has_users(taken) => is_outdated(realm),
+        good @ (Reread::Same(_) | Reread::New(..)) => take(realm, good),
+        bad => {
+            is_outdated(realm);
+            take(realm, bad);
+        }
+    }
+}
+
+/// This worker lets nobody in until it has read the file.
+fn is_outdated(realm: &Realm) {
+    realm.outdated.set(true);
+    realm.users_file.borrow_mut().watch.forget(clock::monotonic());
 }
 
 /// Looks whether the users file has changed. Called a few times a second.
@@ -67,8 +96,8 @@ fn take(realm: &Realm, reread: Reread) {
         Reread::Moving => {}
         Reread::Same(marks) => is_well(realm, marks),
         Reread::New(marks, fingerprint, users) => {
-            is_well(realm, marks);
             realm.users_file.borrow_mut().taken = fingerprint;
+            is_well(realm, marks);
             replace(realm, users);
         }
         Reread::Bad(marks, mistake) => {
@@ -79,9 +108,13 @@ fn take(realm: &Realm, reread: Reread) {
     }
 }
 
+/// What this worker has is what the file says.
 fn is_well(realm: &Realm, marks: Marks) {
-    realm.users_file.borrow_mut().watch.has_read(marks);
+    let mut file = realm.users_file.borrow_mut();
+    file.watch.has_read(marks);
+    realm.zone.set_users(file.taken);
     realm.zone.is_well(Topic::Users);
+    realm.outdated.set(false);
 }
 
 fn replace(realm: &Realm, users: Users) {
@@ -99,7 +132,9 @@ fn replace(realm: &Realm, users: Users) {
 
 /// One line for all workers; what lasts is said again each minute.
 fn complain(realm: &Realm, mistake: &str, lasts: bool) {
-    let text = format!("users file not taken, the last good one holds: {mistake}");
+    let name = &realm.settings.name;
+    let text =
+        format!("users file of realm \"{name}\" not taken, the last good one holds: {mistake}");
     if realm.zone.complain(Topic::Users, &text, lasts, clock::monotonic()) {
         log::error(&text);
     }

@@ -11,7 +11,7 @@ use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::limit::{Attempt, Decision, Limiter, Reservation, Settled};
 use authgate_core::settings::Settings;
 use authgate_core::users::Users;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// One realm of one configuration, shared by all servers that use it.
 pub(crate) struct Realm {
@@ -21,6 +21,8 @@ pub(crate) struct Realm {
     pub users: RefCell<Users>,
     /// Where they are read from.
     pub users_file: RefCell<UsersFile>,
+    /// Whether other workers have taken users that this one could not read. It lets nobody in then.
+    pub outdated: Cell<bool>,
     keys: Option<Keys>,
     ring: OnceCell<KeyRing>,
     /// Its shared memory.
@@ -46,6 +48,7 @@ impl Realm {
             settings,
             users: RefCell::new(users.0),
             users_file: RefCell::new(users.1),
+            outdated: Cell::new(false),
             keys,
             ring: OnceCell::new(),
             zone: Zone::default(),
@@ -65,6 +68,7 @@ impl Realm {
             state.prepare()?;
         }
         let state = self.state.as_ref().filter(|_| !process::is_test());
+        self.zone.set_users(self.users_file.borrow().taken());
         if let Some(secrets) = self.zone.secrets() {
             // Set once for each configuration; a second time it would be the same.
             let _ = self.ring.set(self.derive(secrets, state)?);
@@ -83,8 +87,11 @@ impl Realm {
         Ok(KeyRing::derive(&generated, &self.settings.name, salt))
     }
 
-    /// Asks the gate of this realm; `None` where its shared memory is missing.
+    /// Asks the gate of this realm; `None` where its shared memory or its users are missing.
     pub(crate) fn with_gate<R>(&self, with: impl FnOnce(&Gate<'_>) -> R) -> Option<R> {
+        if self.outdated.get() {
+            return None;
+        }
         let users = self.users.borrow();
         Some(with(&Gate {
             settings: &self.settings,
@@ -121,6 +128,11 @@ impl Realm {
         let limits = self.settings.limits?;
         let key = &self.zone.secrets()?.limiter;
         self.zone.with_counters(|slots| with(&mut Limiter { limits, key, slots }))
+    }
+
+    /// What a worker does before its first request.
+    pub(crate) fn start(&self) {
+        live::start(self);
     }
 
     /// What a worker does a few times a second.

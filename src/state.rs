@@ -1,6 +1,7 @@
 //! `state DIR`: what has ended is also written to a file, and read from it: after a restart, and
 //! several times a second what another nginx or the command has written.
 
+use crate::files::reason;
 use crate::nginx::zone::{JournalMarks, Topic};
 use crate::nginx::{background, clock, log, module, process};
 use crate::realm::Realm;
@@ -55,9 +56,9 @@ impl State {
     /// The mistake, as nginx says it.
     pub(crate) fn generated_keys(&self) -> Result<Keys, String> {
         let text = self.as_worker(|| authgate_state::generated_key(&self.dir))?;
-        let path = self.dir.join("key");
+        let (path, place) = (self.dir.join("key"), &self.place);
         Keys::parse(&text).map_err(|mistake| {
-            format!("\"{}:{}\": {}", path.display(), mistake.line, mistake.error)
+            format!("\"{}:{}\": {} in {place}", path.display(), mistake.line, mistake.error)
         })
     }
 
@@ -77,8 +78,8 @@ impl State {
     }
 
     fn no_directory(&self, error: &io::Error) -> String {
-        let reason = crate::files::reason(error);
-        format!("mkdir() \"{}\" failed ({reason}) in {}", self.dir.display(), self.place)
+        let (dir, place, reason) = (self.dir.display(), &self.place, reason(error));
+        format!("mkdir() \"{dir}\" failed ({reason}) in {place}")
     }
 
     /// Reads all that has ended, before the first request. What is opened here is closed again:
@@ -93,9 +94,13 @@ impl State {
 
     fn as_worker<R>(&self, open: impl FnOnce() -> io::Result<R>) -> Result<R, String> {
         process::as_worker(open).map_err(|(user, error)| {
-            let (dir, place) = (self.dir.display(), &self.place);
-            let error = crate::files::reason(&error);
-            format!("{error}: \"{dir}\" must belong to the worker user \"{user}\" in {place}")
+            let (dir, place, reason) = (self.dir.display(), &self.place, reason(&error));
+            match error.kind() {
+                io::ErrorKind::PermissionDenied => format!(
+                    "\"{dir}\" must belong to the worker user \"{user}\": {reason} in {place}"
+                ),
+                _ => format!("{reason} in {place}"),
+            }
         })
     }
 

@@ -13,7 +13,7 @@ my $ROOT = $AuthGate::ROOT;
 # stands in a location.
 my @CONTEXTS = qw(realm server http main);
 my %CONTEXT  = (
-    (map { $_ => 'realm' } qw(users keys path cookie session checks zone accept allow_weak)),
+    (map { $_ => 'realm' } qw(users keys state path cookie session limit checks zone accept allow_weak)),
     (map { $_ => 'server' } qw(listen server_name location ssl_certificate ssl_certificate_key)),
     (map { $_ => 'http' } qw(authgate_realm server limit_req_zone log_format map upstream)),
     (map { $_ => 'main' } qw(events http load_module thread_pool user worker_processes)),
@@ -75,6 +75,7 @@ sub adapted ($text) {
     $text =~ s{^\s*load_module\s.*}{}mg;
     $text =~ s{^\s*(?:user|pid|error_log)\s.*}{}mg;
     $text =~ s{\busers\s+\K[^;\s]+(?=;)}{users_file($&)}ge;
+    $text =~ s{\bstate\s+\K[^;\s]+(?=;)}{${dir}state}g;
     $text =~ s{\bkeys\s+\K[^;\s]+(?=;)}{$server->path('keys')}ge;
     $text =~ s{\bssl_certificate\s+\K[^;]+}{${dir}certificate.pem}g;
     $text =~ s{\bssl_certificate_key\s+\K[^;]+}{${dir}certificate.key}g;
@@ -124,7 +125,7 @@ sub context_of ($text) {
 sub undeclared ($text) {
     $text =~ s/#.*//g;
     my %declared = map { $_ => 1 } $text =~ /\bauthgate_realm\s+(\S+)/g;
-    my %named    = map { $_ => 1 } $text =~ /^\s*(?:\S.*[{;]\s*)?authgate(?:_endpoints)?\s+([\w.-]+)/mg;
+    my %named    = map { $_ => 1 } $text =~ /^\s*(?:\S.*[{;]\s*)?authgate(?:_endpoints|_status)?\s+([\w.-]+)/mg;
     return grep { !$declared{$_} && $_ ne 'off' } sort keys %named;
 }
 
@@ -132,7 +133,7 @@ sub undeclared ($text) {
 sub is_documented () {
     my $page     = AuthGate::read_file("$ROOT/docs/directives.md");
     my $module   = AuthGate::read_file("$ROOT/src/nginx/module.rs");
-    my $settings = AuthGate::read_file("$ROOT/crates/core/src/settings.rs");
+    my $settings = AuthGate::read_file("$ROOT/crates/core/src/settings/mod.rs");
     my $source   = AuthGate::read_file("$ROOT/src/nginx/variables.rs");
     my ($inside) = $settings =~ /DIRECTIVES: [^=]*=\s*\[([^\]]*)\]/;
     my @inside   = ($inside // '') =~ /"(\w+)"/g;

@@ -50,12 +50,12 @@ class Subject:
             shutil.copy(self.files / name, nginx.dir / name)
         if self.state:
             shutil.copytree(self.state, nginx.dir / "state")
-            give_to_worker(nginx.dir / "state", options)
+            give_to_worker(nginx.dir / "state")
         return nginx
 
 
-def give_to_worker(folder, options):
-    if os.geteuid() == 0 and not options.get("wrapper"):
+def give_to_worker(folder):
+    if os.geteuid() == 0:
         for path in [folder, *folder.iterdir()]:
             shutil.chown(path, "nobody", "nogroup")
 

@@ -285,7 +285,9 @@ fn hook(body: impl FnOnce() -> Option<()>) -> ngx_int_t {
 
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     quiet_panics();
-    if process::takes_requests() && !realms_of(cycle).is_empty() {
+    let realms = realms_of(cycle);
+    if process::takes_requests() && !realms.is_empty() {
+        guard((), || realms.iter().for_each(|realm| realm.start()));
         clock::every(TICK, tick);
     }
     NGX_OK as ngx_int_t

@@ -5,7 +5,7 @@ use super::{log, module, process};
 use crate::realm::Realm;
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::limit;
-use authgate_core::watch::Complaint;
+use authgate_core::watch::{Complaint, Fingerprint};
 use ngx::ffi::{
     NGX_ERROR, NGX_OK, ngx_conf_t, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
     ngx_shmtx_lock, ngx_shmtx_unlock, ngx_slab_calloc, ngx_slab_pool_t, ngx_str_t,
@@ -25,7 +25,9 @@ struct Layout {
     ended: Head,
     /// What workers tell each other of the files under `state`.
     journal: JournalMarks,
-    /// What has been complained of. Under the lock.
+    /// What the users in force were read from. Under the lock, as the complaints are.
+    users: Fingerprint,
+    /// What has been complained of.
     about_users: Complaint,
     about_journal: Complaint,
     slots: Part,
@@ -136,6 +138,23 @@ impl Zone {
         self.locked(|| count(unsafe { &mut *part }))
     }
 
+    /// Says what users are in force from now on.
+    pub(crate) fn set_users(&self, taken: Fingerprint) {
+        self.with_users(|users| *users = taken);
+    }
+
+    /// Whether these users are in force: those that a worker took last, or nginx at its (re)load.
+    pub(crate) fn has_users(&self, taken: Fingerprint) -> bool {
+        self.with_users(|users| *users == taken).unwrap_or(false)
+    }
+
+    fn with_users<R>(&self, with: impl FnOnce(&mut Fingerprint) -> R) -> Option<R> {
+        let (_, layout) = self.mapped.get()?;
+        // SAFETY: mapped memory stays so for the cycle; this is touched here alone, under the lock,
+        // which is not taken twice.
+        self.locked(|| with(unsafe { &mut (*layout.as_ptr()).users }))
+    }
+
     /// Whether a worker is to complain: once for all of them.
     pub(crate) fn complain(&self, topic: Topic, text: &str, lasts: bool, now: u64) -> bool {
         let mut hasher = DefaultHasher::new();
@@ -226,7 +245,9 @@ fn remade(realm: &Realm) -> String {
         Some(_) => "ended sessions are read again from its state",
         None => "everyone has to sign in again",
     };
-    format!("authgate: the zone of realm \"{name}\" is made anew, its size changed: {sessions}")
+    format!(
+        "authgate: the zone of realm \"{name}\" is made anew, its size or the module has changed: {sessions}"
+    )
 }
 
 /// Whether the running configuration has a zone of this name.

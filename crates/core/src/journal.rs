@@ -1,5 +1,20 @@
 //! The records of ended sessions as they are kept in a file (`state DIR`) and handed from one
 //! nginx to the next: fixed length, checksummed, in any order, any of them twice.
+//!
+//! A record is 48 bytes, all numbers big-endian:
+//!
+//! | Bytes | | Session | Token | User | Part | Everyone |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | 0 | version | 1 | 1 | 1 | 1 | 1 |
+//! | 1 | kind | 1 | 2 | 3 | 4 | 5 |
+//! | 2–7 | reserved | 0 | 0 | 0 | 0 | 0 |
+//! | 8–23 | id | session | token | 0 | 0 | 0 |
+//! | 24–31 | who | user's tag | 0 | user's tag | part, of how many (4 bytes each) | 0 |
+//! | 32–39 | time | `ends_at` | `keep_until` | `issued_until` | `ends_until` | `issued_until` |
+//! | 40–47 | checksum | | | | | |
+//!
+//! The checksum is SipHash-2-4 of the bytes before it, with the key `authgate journal`. It finds
+//! damage, not forgery: who may write the file may end whatever there is.
 
 use crate::token::SessionId;
 use siphasher::sip::SipHasher24;
@@ -65,51 +80,72 @@ pub enum Record {
 /// The length of a record, in bytes.
 pub const LENGTH: usize = 48;
 
+const VERSION: u8 = 1;
+const KEY: &[u8; 16] = b"authgate journal";
+
 impl Record {
     /// Its bytes.
     pub fn encode(&self) -> [u8; LENGTH] {
-        let (kind, id, a, b) = match *self {
-            Self::Session { id, user, ends_at } => (1_u64, id.0, user.0, ends_at),
-            Self::Token { id, keep_until } => (2, id.0, keep_until, 0),
-            Self::User { user, issued_until } => (3, [0; 16], user.0, issued_until),
+        let (kind, id, who, time) = match *self {
+            Self::Session { id, user, ends_at } => (1, id, user.0, ends_at),
+            Self::Token { id, keep_until } => (2, id, 0, keep_until),
+            Self::User { user, issued_until } => (3, NO_ID, user.0, issued_until),
             Self::Part { part, of, ends_until } => {
-                (4, [0; 16], u64::from(part) << 32 | u64::from(of), ends_until)
+                (4, NO_ID, u64::from(part) << 32 | u64::from(of), ends_until)
             }
-            Self::Everyone { issued_until } => (5, [0; 16], issued_until, 0),
+            Self::Everyone { issued_until } => (5, NO_ID, 0, issued_until),
         };
+        let head = u64::from_be_bytes([VERSION, kind, 0, 0, 0, 0, 0, 0]);
+        let id = u128::from_be_bytes(id.0);
+        let words = [head, (id >> 64) as u64, id as u64, who, time];
         let mut bytes = [0; LENGTH];
-        let fields = [&kind.to_le_bytes()[..], &id, &a.to_le_bytes(), &b.to_le_bytes()].concat();
-        let sum = checksum(&fields).to_le_bytes();
-        for (byte, value) in bytes.iter_mut().zip(fields.iter().chain(&sum)) {
-            *byte = *value;
+        let all = words.into_iter().chain([checksum(&words)]);
+        for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(all) {
+            *place = word.to_be_bytes();
         }
         bytes
     }
 
-    /// What the bytes say; `None` where they are damaged.
+    /// What the bytes say; `None` where they are not the one encoding of a record.
     pub fn decode(bytes: &[u8; LENGTH]) -> Option<Self> {
-        let (fields, sum) = bytes.split_last_chunk::<8>()?;
-        if checksum(fields) != u64::from_le_bytes(*sum) {
-            return None;
-        }
-        let (kind, rest) = fields.split_first_chunk::<8>()?;
-        let (id, rest) = rest.split_first_chunk::<16>()?;
-        let (a, rest) = rest.split_first_chunk::<8>()?;
-        let (id, a) = (SessionId(*id), u64::from_le_bytes(*a));
-        let b = u64::from_le_bytes(*rest.first_chunk::<8>()?);
-        Some(match u64::from_le_bytes(*kind) {
-            1 => Self::Session { id, user: UserTag(a), ends_at: b },
-            2 => Self::Token { id, keep_until: a },
-            3 => Self::User { user: UserTag(a), issued_until: b },
-            4 => Self::Part { part: (a >> 32) as u32, of: a as u32, ends_until: b },
-            5 => Self::Everyone { issued_until: a },
+        let [head, high, low, who, time, _checksum] = bytes.as_chunks::<8>().0 else { return None };
+        let [_version, kind, ..] = *head;
+        let [[high, low], [who, time]] =
+            [[high, low], [who, time]].map(|pair| pair.map(|word| u64::from_be_bytes(*word)));
+        let id = SessionId((u128::from(high) << 64 | u128::from(low)).to_be_bytes());
+        let record = match kind {
+            1 => Self::Session { id, user: UserTag(who), ends_at: time },
+            2 => Self::Token { id, keep_until: time },
+            3 => Self::User { user: UserTag(who), issued_until: time },
+            4 => Self::Part { part: (who >> 32) as u32, of: who as u32, ends_until: time },
+            5 => Self::Everyone { issued_until: time },
             _ => return None,
-        })
+        };
+        // Compares what was not looked at: version, reserved bytes, checksum.
+        (record.is_possible() && record.encode() == *bytes).then_some(record)
+    }
+
+    fn is_possible(&self) -> bool {
+        match self {
+            Self::Part { part, of, .. } => part < of,
+            _ => true,
+        }
     }
 }
 
-fn checksum(bytes: &[u8]) -> u64 {
-    let mut hasher = SipHasher24::new();
-    hasher.write(bytes);
+/// The records of a file, and how many of them are damaged. What is short of a whole record at the
+/// end is left out: someone is about to write it.
+pub fn decode_all(bytes: &[u8]) -> (Vec<Record>, usize) {
+    let all = bytes.as_chunks::<LENGTH>().0;
+    let records: Vec<_> = all.iter().filter_map(Record::decode).collect();
+    let damaged = all.len() - records.len();
+    (records, damaged)
+}
+
+const NO_ID: SessionId = SessionId([0; 16]);
+
+fn checksum(words: &[u64]) -> u64 {
+    let mut hasher = SipHasher24::new_with_key(KEY);
+    words.iter().for_each(|word| hasher.write(&word.to_be_bytes()));
     hasher.finish()
 }

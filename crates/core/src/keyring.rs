@@ -144,6 +144,8 @@ fn decode_secret(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 
 /// The keys of one realm, prepared: the first signs, all verify.
 pub struct KeyRing {
+    /// The names of all keys, packed: to compare them costs next to nothing, however many there are.
+    names: Vec<u128>,
     signing: RealmKey,
     /// The keys that only verify.
     others: Vec<RealmKey>,
@@ -153,6 +155,7 @@ impl KeyRing {
     /// Derives the keys of `realm` (HKDF-SHA256). `session_salt` enters the session keys alone:
     /// the random number made with the realm's shared memory where there is no `state`, else empty.
     pub fn derive(keys: &Keys, realm: &str, session_salt: &[u8]) -> Self {
+        let names = keys.ids().filter_map(|id| packed(id.0.as_bytes())).collect();
         let mut keys = keys.0.iter().map(|(id, secret)| {
             let plain = Hkdf::new(None, secret);
             let salted = Hkdf::new(Some(session_salt), secret);
@@ -160,7 +163,7 @@ impl KeyRing {
         });
         #[expect(clippy::expect_used, reason = "Keys is made with at least one key")]
         let signing = keys.next().expect("a key that signs");
-        Self { signing, others: keys.collect() }
+        Self { names, signing, others: keys.collect() }
     }
 
     /// The epoch of a user under the key that signs.
@@ -174,7 +177,9 @@ impl KeyRing {
 
     /// The key of that name and its place in the ring.
     pub(crate) fn named(&self, id: &[u8]) -> Option<(usize, &RealmKey)> {
-        self.all().enumerate().find(|(_, key)| key.id.0.as_bytes() == id)
+        let id = packed(id)?;
+        let place = self.names.iter().position(|name| *name == id)?;
+        Some((place, self.placed(place)?))
     }
 
     /// The key in that place.
@@ -191,6 +196,14 @@ impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.all().map(|key| &key.id)).finish()
     }
+}
+
+/// A name in one number; `None` for what is none: no name is longer, or ends with a byte 0.
+fn packed(id: &[u8]) -> Option<u128> {
+    id.last().filter(|last| **last != 0)?;
+    let mut bytes = [0; MAX_KEY_ID];
+    bytes.get_mut(..id.len())?.copy_from_slice(id);
+    Some(u128::from_ne_bytes(bytes))
 }
 
 /// What every HKDF info begins with. The byte 0 keeps the parts of an info apart.

@@ -26,8 +26,9 @@ pub struct Marks {
     pub changed: (i64, i64),
 }
 
-/// What a file holds, as far as two contents are told apart (SHA-256).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a file holds, as far as two contents are told apart (SHA-256). All zero: of none.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
@@ -79,6 +80,11 @@ impl Watch {
             _ if marks == self.read && still >= SETTLED => Look::Rest,
             _ => Look::Read,
         }
+    }
+
+    /// Has the file read whatever it looks like.
+    pub fn forget(&mut self, now: u64) {
+        (self.read, self.since) = (None, now);
     }
 
     /// Says that the file has been read with these marks.
@@ -160,6 +166,15 @@ mod tests {
         // The second edit comes after the first has been read.
         let times = reads(&[2000]);
         assert!(times.iter().filter(|time| **time > 2600).count() >= 2, "{times:?}");
+    }
+
+    #[test]
+    fn a22_a_file_that_is_forgotten_is_read_again() {
+        let mut watch = Watch::new(marks(0), 0);
+        assert_eq!(watch.look(Some(marks(0)), 10_000), Look::Rest);
+        watch.forget(10_000);
+        assert_eq!(watch.look(Some(marks(0)), 10_100), Look::Rest);
+        assert_eq!(watch.look(Some(marks(0)), 10_250), Look::Read);
     }
 
     #[test]

@@ -1,225 +1,205 @@
-//! Ended sessions: whatever happens to the table, no ended session comes back.
+//! Ended sessions, API tokens and users: who is held, and who is not.
 #![allow(clippy::indexing_slicing, reason = "a test stops where it is wrong")]
 
-use authgate_core::ended::{Ended, Head, KEPT_BEYOND_END, Slot};
+mod support;
+
+use authgate_core::ended::{Earliest, KEPT_BEYOND_END, KEPT_BEYOND_ISSUE, Usage};
+use authgate_core::journal::{Record, UserTag};
 use authgate_core::token::SessionId;
-use proptest::prelude::*;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use support::table::{Table, spread as id};
+use support::{MAX, NOW, ended};
 
-const NOW: u64 = 1_800_000_000;
-const MAX: u64 = 43_200;
-
-struct Table {
-    head: Head,
-    slots: Vec<Slot>,
+fn token(id: SessionId) -> Record {
+    Record::Token { id, keep_until: NOW + KEPT_BEYOND_ISSUE }
 }
 
-impl Table {
-    fn of(slots: usize) -> Self {
-        let slots = core::iter::repeat_with(Slot::default).take(slots).collect();
-        Self { head: Head::default(), slots }
-    }
-
-    fn ended(&self) -> Ended<'_> {
-        Ended { head: &self.head, slots: &self.slots, buckets: &[] }
-    }
-
-    fn is_exact(&self) -> bool {
-        self.ended().earliest_new_end() == 1
-    }
-}
-
-/// Random enough for the table: ids spread over the slots.
-fn id(number: u64) -> SessionId {
-    let spread = u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-    SessionId(spread.to_be_bytes())
+fn user(name: &str, issued_until: u64) -> Record {
+    Record::User { user: UserTag::of(name), issued_until }
 }
 
 #[test]
 fn an_empty_table_holds_nobody() {
-    let table = Table::of(8);
-    assert!(!table.ended().contains(id(1), NOW));
-    assert!(!table.ended().contains(SessionId([0; 16]), 1));
+    for table in [Table::of(8, 4), Table::of(0, 0), Table::of(1, 1)] {
+        assert!(!table.holds(id(1), "alice", NOW));
+        assert!(!table.ended().session_has_ended(SessionId([0; 16]), "alice", 0, 0));
+        assert!(!table.ended().api_token_has_ended(SessionId([0; 16]), 0));
+        assert!(table.is_exact_for("alice"));
+        assert_eq!(table.ended().records(NOW), []);
+    }
 }
 
 #[test]
-fn an_ended_session_is_held_and_no_other() {
-    let table = Table::of(1024);
-    for number in 0..500 {
-        table.ended().insert(id(number), NOW + MAX, NOW);
+fn a23_an_ended_session_is_held_and_no_other() {
+    let table = Table::of(1024, 1);
+    for number in 0..100 {
+        table.apply(ended(id(number), "alice", NOW + MAX), NOW);
     }
-    assert!((0..500).all(|number| table.ended().contains(id(number), NOW + MAX)));
-    assert!((500..5000).all(|number| !table.ended().contains(id(number), NOW + MAX)));
-    assert!(table.is_exact());
+    assert!((0..100).all(|number| table.holds(id(number), "alice", NOW + MAX)));
+    assert!((100..5000).all(|number| !table.holds(id(number), "alice", NOW + MAX)));
+    assert!(table.is_exact_for("alice"));
 }
 
 #[test]
 fn ids_that_differ_in_one_word_are_two_sessions() {
-    let table = Table::of(64);
+    let table = Table::of(64, 8);
     let (mut low, mut high) = ([7; 16], [7; 16]);
     (low[15], high[0]) = (8, 8);
-    table.ended().insert(SessionId([7; 16]), NOW + MAX, NOW);
-    assert!(!table.ended().contains(SessionId(low), NOW + MAX));
-    assert!(!table.ended().contains(SessionId(high), NOW + MAX));
+    table.apply(ended(SessionId([7; 16]), "alice", NOW + MAX), NOW);
+    assert!(!table.holds(SessionId(low), "alice", NOW + MAX));
+    assert!(!table.holds(SessionId(high), "alice", NOW + MAX));
 }
 
 #[test]
-fn ending_a_session_twice_takes_one_slot() {
-    let table = Table::of(8);
+fn what_is_ended_twice_takes_one_slot() {
+    let table = Table::of(16, 8);
     for _ in 0..100 {
-        table.ended().insert(id(1), NOW + MAX, NOW);
+        table.apply(ended(id(1), "alice", NOW + MAX), NOW);
+        table.apply(token(id(2)), NOW);
+        table.apply(user("alice", NOW), NOW);
     }
-    assert!(table.is_exact());
+    let once = Usage { capacity: 14, sessions: 1, tokens: 1, users: 1, coarsened: 0 };
+    assert_eq!((table.usage(), table.ended().entries()), (once, 3));
 }
 
 #[test]
 fn a_slot_is_used_again_long_after_the_end_of_its_session() {
-    let table = Table::of(64);
+    let table = Table::of(256, 1);
     for number in 0..10_000 {
         let now = NOW + number * 200;
-        table.ended().insert(id(number), now + 100, now);
-        assert!(table.ended().contains(id(number), now + 100));
+        table.apply(ended(id(number), "alice", now + 100), now);
+        assert!(table.holds(id(number), "alice", now + 100));
     }
-    assert!(table.is_exact(), "at most {} were alive at once", KEPT_BEYOND_END / 200 + 1);
+    assert!(table.is_exact_for("alice"), "{} lived at once", KEPT_BEYOND_END / 200 + 1);
 }
 
 #[test]
 fn a15_a_clock_that_steps_back_an_hour_revives_nobody() {
-    let table = Table::of(64);
-    table.ended().insert(id(0), NOW, NOW - 10);
-    for number in 1..40 {
-        table.ended().insert(id(number), NOW + MAX, NOW + KEPT_BEYOND_END - 1);
+    let table = Table::of(64, 1);
+    table.apply(ended(id(0), "alice", NOW), NOW - 10);
+    for number in 1..200 {
+        table.apply(ended(id(number), "bob", NOW + MAX), NOW + KEPT_BEYOND_END - 1);
     }
-    assert!(table.ended().contains(id(0), NOW));
+    assert!(table.holds(id(0), "alice", NOW));
 }
 
 #[test]
-fn i112_a_full_table_becomes_coarser_and_forgets_nobody() {
-    let table = Table::of(64);
-    for number in 0..1000 {
-        let now = NOW + number;
-        table.ended().insert(id(number), now + MAX, now);
-        let all = 0..=number;
-        assert!(all.clone().all(|n| table.ended().contains(id(n), NOW + n + MAX)), "{number}");
-    }
-    assert!(!table.is_exact());
-    // Half of what it held was given up, not all: sessions near the last ones live on.
-    assert!(!table.ended().contains(id(5000), NOW + 999 + MAX));
-    assert!(table.ended().earliest_new_end() <= NOW + 999 + MAX);
+fn what_is_past_is_no_entry() {
+    let table = Table::of(8, 8);
+    table.apply(ended(id(1), "alice", NOW - KEPT_BEYOND_END), NOW);
+    table.apply(ended(id(1), "alice", 0), 0);
+    table.apply(Record::Token { id: id(1), keep_until: NOW - KEPT_BEYOND_END }, NOW);
+    table.apply(user("alice", NOW - KEPT_BEYOND_ISSUE), NOW);
+    assert_eq!(table.ended().entries(), 0);
+    assert!(table.is_exact_for("alice"));
 }
 
 #[test]
-fn a_table_of_equal_ends_covers_them_all_and_starts_anew() {
-    let table = Table::of(16);
-    for number in 0..15 {
-        table.ended().insert(id(number), NOW + MAX, NOW);
-    }
-    assert_eq!(table.ended().earliest_new_end(), NOW + MAX + 1);
-    assert!(table.ended().contains(id(99), NOW + MAX));
-    assert!(!table.ended().contains(id(99), NOW + MAX + 1));
-}
-
-#[test]
-fn a_table_without_slots_covers_everyone() {
-    for slots in [0, 1] {
-        let table = Table::of(slots);
-        table.ended().insert(id(1), NOW + MAX, NOW);
-        assert!(table.ended().contains(id(1), NOW + MAX));
-        assert!(table.ended().contains(id(2), NOW + MAX));
-        assert!(!table.ended().contains(id(2), NOW + MAX + 1));
+fn times_at_the_end_of_time_hold() {
+    let table = Table::of(64, 8);
+    table.apply(ended(id(1), "alice", u64::MAX), NOW);
+    table.apply(user("bob", u64::MAX), NOW);
+    assert!(table.holds(id(1), "alice", u64::MAX) && !table.holds(id(2), "alice", u64::MAX));
+    assert!(table.holds(id(2), "bob", u64::MAX));
+    for number in 2..100 {
+        table.apply(ended(id(number), "alice", u64::MAX), u64::MAX - KEPT_BEYOND_END);
+        assert!(table.holds(id(number), "alice", u64::MAX));
     }
 }
 
 #[test]
-fn a_session_without_a_future_is_no_entry() {
-    let table = Table::of(8);
-    table.ended().insert(id(1), 0, NOW);
-    assert!(!table.ended().contains(id(2), NOW));
-    assert!(table.is_exact());
-    table.ended().insert(id(1), u64::MAX, NOW);
-    assert!(table.ended().contains(id(1), u64::MAX));
+fn a23_what_an_operator_names_is_held_as_session_and_as_api_token() {
+    let table = Table::of(64, 8);
+    table.apply(token(id(1)), NOW);
+    assert!(
+        table.holds(id(1), "alice", NOW + MAX) && table.ended().api_token_has_ended(id(1), NOW)
+    );
+    assert!(!table.holds(id(2), "alice", NOW + MAX));
+    assert!(!table.ended().api_token_has_ended(id(2), NOW));
 }
 
 #[test]
-fn readers_beside_a_writer_miss_nobody() {
-    const SESSIONS: u64 = 20_000;
-    let (table, written) = (Table::of(256), AtomicU64::new(0));
-    let end = |number: u64| NOW + MAX + number / 8;
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0..SESSIONS {
-                table.ended().insert(id(number), end(number), NOW + number / 8);
-                written.store(number + 1, Ordering::Release);
-            }
-        });
-        scope.spawn(|| {
-            let mut seen = 0;
-            while seen < SESSIONS {
-                seen = written.load(Ordering::Acquire);
-                for number in seen.saturating_sub(300)..seen {
-                    assert!(table.ended().contains(id(number), end(number)), "{number}");
-                }
-            }
-        });
-    });
+fn a23_all_sessions_of_one_user() {
+    let table = Table::of(64, 1);
+    table.apply(user("alice", NOW), NOW);
+    let holds =
+        |name, issued_at| table.ended().session_has_ended(id(1), name, issued_at, NOW + MAX);
+    assert!(holds("alice", NOW) && holds("alice", NOW - 1000));
+    assert!(!holds("alice", NOW + 1) && !holds("bob", NOW));
+    assert!(!table.ended().api_token_has_ended(id(1), NOW));
+    assert_eq!(table.ended().earliest("alice"), Earliest { issued_at: NOW + 1, ends_at: 0 });
+    assert!(table.is_exact_for("bob"));
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    End { session: u64, in_seconds: u64 },
-    Wait { seconds: u64 },
+#[test]
+fn a_later_cut_off_counts_and_an_earlier_one_does_not() {
+    let table = Table::of(64, 1);
+    for issued_until in [NOW, NOW + 9, NOW - 9] {
+        table.apply(user("alice", issued_until), NOW);
+    }
+    assert_eq!(table.ended().earliest("alice").issued_at, NOW + 10);
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        // Few session numbers, so that one is ended again; ids in few places, so that chains meet.
-        8 => (0_u64..200, 1..MAX).prop_map(|(session, in_seconds)| Step::End { session, in_seconds }),
-        1 => (0..2 * MAX).prop_map(|seconds| Step::Wait { seconds }),
-    ]
+#[test]
+fn everyone() {
+    let table = Table::of(64, 8);
+    table.apply(Record::Everyone { issued_until: NOW }, NOW);
+    table.apply(Record::Everyone { issued_until: NOW - 5 }, NOW);
+    for (issued_at, has_ended) in [(NOW - 1, true), (NOW, true), (NOW + 1, false)] {
+        assert_eq!(table.ended().api_token_has_ended(id(1), issued_at), has_ended);
+        let session = table.ended().session_has_ended(id(1), "alice", issued_at, NOW + MAX);
+        assert_eq!(session, has_ended);
+    }
+    assert_eq!(table.ended().earliest("alice").issued_at, NOW + 1);
 }
 
-/// Ids that crowd in four places of the table.
-fn crowded(number: u64) -> SessionId {
-    let mut bytes = [0; 16];
-    bytes[0] = (number as u8 & 3) << 6;
-    bytes[8..].copy_from_slice(&number.to_be_bytes());
-    SessionId(bytes)
+#[test]
+fn a_token_s_name_that_is_also_a_user_s_tag_ends_nothing_of_the_user() {
+    let table = Table::of(64, 8);
+    let UserTag(tag) = UserTag::of("alice");
+    let like_user = SessionId((u128::from(tag) << 64).to_be_bytes());
+    table.apply(token(like_user), NOW);
+    assert!(!table.ended().session_has_ended(id(1), "alice", NOW, NOW + MAX));
+    table.apply(user("bob", NOW), NOW);
+    table.apply(user("alice", NOW), NOW);
+    assert!(table.ended().session_has_ended(id(1), "alice", NOW, NOW + MAX));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(1_000), ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_ended_session_comes_back(
-        slots in prop_oneof![0_usize..10, Just(16), Just(33), Just(100)],
-        steps in proptest::collection::vec(any_step(), 0..200),
-        spread in any::<bool>(),
-    ) {
-        let id = if spread { id } else { crowded };
-        let table = Table::of(slots);
-        let (mut model, mut now) = (HashMap::new(), NOW);
-        for step in steps {
-            match step {
-                Step::Wait { seconds } => now += seconds,
-                Step::End { session, in_seconds } => {
-                    // A session's absolute end never moves.
-                    let end = *model.entry(session).or_insert(now + in_seconds);
-                    table.ended().insert(id(session), end, now);
-                }
-            }
-            for (&session, &end) in model.iter().filter(|&(_, &end)| now < end + KEPT_BEYOND_END) {
-                prop_assert!(table.ended().contains(id(session), end));
-            }
-            let alive = table.ended().earliest_new_end();
-            for session in 200..220 {
-                prop_assert!(!table.ended().contains(id(session), alive), "innocent");
-            }
-        }
+#[test]
+fn a26_records_say_all_and_leave_out_what_is_spent() {
+    let table = Table::of(64, 8);
+    let part = Record::Part { part: 3, of: 8, ends_until: NOW + 7 };
+    let everyone = Record::Everyone { issued_until: NOW - 100 };
+    let alice = UserTag(UserTag::of("alice").0 >> 40 << 40);
+    let session = Record::Session { id: id(1), user: alice, ends_at: NOW + MAX };
+    let expected = [session, token(id(2)), user("alice", NOW), part, everyone];
+    expected.iter().for_each(|record| table.apply(*record, NOW));
+    let says = |record: &Record, now| table.ended().records(now).contains(record);
+    assert_eq!(table.ended().records(NOW).len(), expected.len());
+    assert!(expected.iter().all(|record| says(record, NOW)));
+    let spent_after = [
+        (session, MAX + KEPT_BEYOND_END),
+        (part, 7 + KEPT_BEYOND_END),
+        (user("alice", NOW), KEPT_BEYOND_ISSUE),
+        (everyone, KEPT_BEYOND_ISSUE - 100),
+        (token(id(2)), KEPT_BEYOND_ISSUE + KEPT_BEYOND_END),
+    ];
+    for (record, seconds) in spent_after {
+        assert_eq!(says(&record, NOW + seconds), false, "{record:?}");
     }
 }
 
-/// `PROPTEST_CASES`, where it asks for more than we do.
-fn cases(default: u32) -> u32 {
-    ProptestConfig::default().cases.max(default)
+#[test]
+fn what_is_written_down_is_there_until_its_last_second() {
+    for (record, seconds) in [
+        (ended(id(1), "alice", NOW), KEPT_BEYOND_END),
+        (Record::Token { id: id(1), keep_until: NOW }, KEPT_BEYOND_END),
+        (user("alice", NOW), KEPT_BEYOND_ISSUE),
+        (Record::Part { part: 0, of: 8, ends_until: NOW }, KEPT_BEYOND_END),
+        (Record::Everyone { issued_until: NOW }, KEPT_BEYOND_ISSUE),
+    ] {
+        let table = Table::of(64, 8);
+        table.apply(record, NOW);
+        assert_eq!(table.ended().records(NOW + seconds - 1).len(), 1, "{record:?}");
+        assert_eq!(table.ended().records(NOW + seconds), [], "{record:?}");
+    }
 }

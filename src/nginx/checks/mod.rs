@@ -123,7 +123,8 @@ fn tell(request: *mut ngx_http_request_t, then: Then, outcome: Outcome) {
 
 /// Asks the limiter again for those that wait for a decision.
 fn retry(realm: &Realm) {
-    for _ in 0..realm.checks.undecided.borrow().len() {
+    let count = realm.checks.undecided.borrow().len();
+    for _ in 0..count {
         // One at a time: answering one may end the request of another, which leaves the queue then.
         let login = realm.checks.undecided.borrow_mut().pop();
         let Some(login) = login else { return };

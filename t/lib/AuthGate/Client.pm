@@ -9,7 +9,9 @@ package AuthGate::Client;
 #     $client->sign_in('alice')                            # dies unless it gets a cookie
 #     $client->raw("GET / HTTP/1.0\r\n\r\n")
 #
-# tls => 1 speaks TLS and accepts any certificate.
+# tls => 1 speaks TLS and accepts any certificate; unix => PATH connects to a unix socket; from => ADDRESS
+# is where it comes from; worker => PID is the worker that gets its requests, for servers with
+# "listen … reuseport" and "location = /pid { return 200 $pid; }".
 
 use v5.36;
 
@@ -17,6 +19,7 @@ use AuthGate;
 use AuthGate::Response;
 use Carp ();
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 
 my @NAVIGATION = (
     'Accept'         => 'text/html,application/xhtml+xml,*/*;q=0.8',
@@ -37,6 +40,7 @@ sub new ($class, %option) {
 }
 
 sub connect ($self) {
+    return $self->connect_to_worker if $self->{worker};
     my @to = (PeerAddr => $self->{address}, PeerPort => $self->{port}, Timeout => $self->{timeout});
     push @to, LocalAddr => $self->{from} if $self->{from};
     my $socket;
@@ -44,12 +48,26 @@ sub connect ($self) {
         require IO::Socket::SSL;
         $socket = IO::Socket::SSL->new(@to, SSL_verify_mode => 0);
     }
+    elsif ($self->{unix}) {
+        $socket = IO::Socket::UNIX->new(Peer => $self->{unix});
+    }
     else {
         $socket = IO::Socket::INET->new(@to);
     }
     $socket // Carp::croak("cannot connect to $self->{address}:$self->{port}: $!");
     $socket->autoflush(1);
     return $socket;
+}
+
+# The kernel chooses the worker: asks on each connection until it is the right one.
+sub connect_to_worker ($self) {
+    my $pid = delete local $self->{worker};
+    for (1 .. 500) {
+        my $socket = $self->connect;
+        print $socket "GET /pid HTTP/1.1\r\nHost: x\r\n\r\n";
+        return $socket if AuthGate::Response->read($socket, 'GET', $self->{timeout})->body eq $pid;
+    }
+    Carp::croak("no connection to worker $pid");
 }
 
 # Sends bytes as they are and reads one response. method says whether it has a body.

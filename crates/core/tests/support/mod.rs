@@ -4,6 +4,7 @@
 
 pub(crate) mod directives;
 pub(crate) mod pages;
+pub(crate) mod table;
 
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::gate::{Gate, Identity, Verdict};

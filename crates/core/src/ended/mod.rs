@@ -1,0 +1,226 @@
+//! Ended sessions: a fixed table of integers in shared memory, read without a lock.
+//!
+//! Open addressing with linear probing: an entry stands between the slot its id points at and the
+//! next free one. A slot once taken stays taken until nothing behind it needs it: an entry that is
+//! spent gives its slot to another one, but does not interrupt the chain.
+//!
+//! A full table forgets nothing, it becomes coarser. The users are parted into buckets; where a
+//! bucket takes more than its share, or the table is full and no bucket takes more, all sessions
+//! of its users with an end up to the middle of the ends that it lists count as ended. That takes
+//! the sessions nearest to their end first, and their slots become free. Only when nothing is left
+//! but what operators have named, every token made until now counts as ended.
+//!
+//! API tokens are ended by id, or with everyone: no session ever takes them along.
+
+mod bucket;
+mod slot;
+mod write;
+
+pub use bucket::Bucket;
+pub use slot::Slot;
+
+use crate::journal::{Record, UserTag};
+use crate::token::SessionId;
+use bucket::UserPrefix;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use slot::{Kind, MAX_TIME, id_of_user, words};
+
+/// How long, in seconds, an entry is kept beyond its end: a clock that steps back by less, or a
+/// worker whose clock is behind, never sees an ended session again.
+pub const KEPT_BEYOND_END: u64 = 3600;
+
+/// How long, in seconds, it matters when a token was made: browsers keep no cookie longer (RFC
+/// 6265bis, section 5.5), and no API token lives longer.
+pub const KEPT_BEYOND_ISSUE: u64 = 400 * 24 * 3600;
+
+/// The head of the table. Every field zero is an empty table.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Head {
+    /// How many slots are not free.
+    count: AtomicU64,
+    /// How many entries and buckets ask for the user's name. At zero nobody hashes it.
+    by_user: AtomicU64,
+    /// Every token made at this second or before has ended.
+    issued_until: AtomicU64,
+    /// No token that exists says that it was made later.
+    made_until: AtomicU64,
+}
+
+/// The table, borrowed from the zone. Writers hold the zone's lock, readers none.
+///
+/// A reader that comes in the middle of a change finds what was there before or what is there
+/// after, never less. All it loads is acquired. A writer stores what covers an entry before it
+/// gives up the entry, and a reader loads in the same order: the entry, its bucket, everyone.
+#[derive(Clone, Copy)]
+pub struct Ended<'a> {
+    /// Its head.
+    pub head: &'a Head,
+    /// Its slots.
+    pub slots: &'a [Slot],
+    /// What is coarsened: a bucket for each part of the users.
+    pub buckets: &'a [Bucket],
+}
+
+/// The least times of a new session that does not count as ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earliest {
+    /// Its first token's.
+    pub issued_at: u64,
+    /// Its absolute end.
+    pub ends_at: u64,
+}
+
+/// How full the table is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How many entries it takes.
+    pub capacity: u64,
+    /// Ended sessions listed one by one.
+    pub sessions: u64,
+    /// Sessions and API tokens that an operator has ended.
+    pub tokens: u64,
+    /// Users all of whose sessions an operator has ended.
+    pub users: u64,
+    /// Parts of the users that have been coarsened.
+    pub coarsened: u64,
+}
+
+impl Ended<'_> {
+    /// Whether a session's token has been ended. Times of the token, in Unix seconds.
+    pub fn session_has_ended(
+        &self,
+        session: SessionId,
+        user: &str,
+        issued_at: u64,
+        ends_at: u64,
+    ) -> bool {
+        self.lists(session)
+            || self.has_ended_for_user(user, issued_at, ends_at)
+            || self.has_ended_for_everyone(issued_at)
+    }
+
+    /// Whether an API token has been ended. Its time in Unix seconds.
+    pub fn api_token_has_ended(&self, id: SessionId, issued_at: u64) -> bool {
+        self.lists(id) || self.has_ended_for_everyone(issued_at)
+    }
+
+    /// The least times of a new session of this user.
+    pub fn earliest(&self, user: &str) -> Earliest {
+        let tag = UserTag::of(user);
+        let issued_until = self.user_issued_until(tag).max(self.everyone_issued_until());
+        let ends_until = self.bucket(UserPrefix::of(tag)).map_or(0, Bucket::ends_until);
+        Earliest { issued_at: after(issued_until), ends_at: after(ends_until) }
+    }
+
+    /// All that has ended, to be written down: applied to an empty table of whatever size, it
+    /// forgets nothing. Gives up on the way what is spent. The caller holds the zone's lock. `now`
+    /// in Unix seconds.
+    pub fn records(&self, now: u64) -> Vec<Record> {
+        self.reclaim(now);
+        let entries = self.slots.iter().filter_map(Slot::entry);
+        let entries = entries.filter(|entry| !self.is_spent(entry, now));
+        let parts = bucket::parts(self.buckets);
+        let issued_until = self.everyone_issued_until();
+        let matters = issued_until != 0 && issued_until.saturating_add(KEPT_BEYOND_ISSUE) > now;
+        let everyone = matters.then_some(Record::Everyone { issued_until });
+        entries.map(|entry| entry.record()).chain(parts).chain(everyone).collect()
+    }
+
+    /// How many slots are taken: what [`Self::records`] gives is hardly more.
+    pub fn entries(&self) -> u64 {
+        self.head.count.load(Acquire)
+    }
+
+    /// How full the table is. Looks at all of it; what was past its end when the table was last
+    /// full, or written down, is not counted.
+    pub fn usage(&self) -> Usage {
+        let coarsened = self.buckets.iter().filter(|bucket| bucket.ends_until() != 0).count();
+        let empty =
+            Usage { capacity: self.limit(), coarsened: coarsened as u64, ..Usage::default() };
+        // Without the time, what has been covered by others counts as gone, but not what is past.
+        let entries = self.slots.iter().filter_map(Slot::entry);
+        entries.filter(|entry| !self.is_spent(entry, 0)).fold(empty, |usage, entry| {
+            match entry.kind {
+                Kind::Session(_) => Usage { sessions: usage.sessions + 1, ..usage },
+                Kind::Token => Usage { tokens: usage.tokens + 1, ..usage },
+                Kind::User => Usage { users: usage.users + 1, ..usage },
+            }
+        })
+    }
+
+    /// Whether this very id has been ended.
+    fn lists(&self, SessionId(id): SessionId) -> bool {
+        let id = words(id);
+        self.head.count.load(Acquire) != 0
+            && self.chain(id).any(|slot| slot.is_of(id) && !slot.is_of_user())
+    }
+
+    fn has_ended_for_user(&self, user: &str, issued_at: u64, ends_at: u64) -> bool {
+        if self.head.by_user.load(Acquire) == 0 {
+            return false;
+        }
+        let tag = UserTag::of(user);
+        let bucket = self.bucket(UserPrefix::of(tag));
+        bucket.is_some_and(|bucket| bucket.covers(ends_at))
+            || is_until(self.user_issued_until(tag), issued_at)
+    }
+
+    fn has_ended_for_everyone(&self, issued_at: u64) -> bool {
+        is_until(self.everyone_issued_until(), issued_at)
+    }
+
+    fn everyone_issued_until(&self) -> u64 {
+        self.head.issued_until.load(Acquire)
+    }
+
+    /// Zero where not all sessions of this user have been ended.
+    fn user_issued_until(&self, tag: UserTag) -> u64 {
+        let id = id_of_user(tag);
+        let mut entries = self.chain(id).filter(|slot| slot.is_of(id));
+        entries.find_map(Slot::issued_until).unwrap_or_default()
+    }
+
+    fn bucket(&self, user: UserPrefix) -> Option<&Bucket> {
+        self.buckets.get(user.place(self.buckets.len()))
+    }
+
+    /// The slots where the id may stand.
+    fn chain(&self, id: [u64; 2]) -> impl Iterator<Item = &Slot> {
+        self.from(self.home(id)).take_while(|slot| !slot.is_free())
+    }
+
+    /// All slots, from `start` round to the one before it.
+    fn from(&self, start: usize) -> impl DoubleEndedIterator<Item = &Slot> {
+        let (before, from) = self.slots.split_at_checked(start).unwrap_or_default();
+        from.iter().chain(before)
+    }
+
+    /// Ids are random, tags of users are hashes: the first word is spread over the slots as it is.
+    fn home(&self, [word, _]: [u64; 2]) -> usize {
+        let scaled = u128::from(word) * self.slots.len() as u128;
+        (scaled >> 64) as usize
+    }
+
+    fn is_full(&self) -> bool {
+        self.head.count.load(Relaxed) >= self.limit()
+    }
+
+    /// A free slot always remains, to end the chains, and enough of them to keep chains short.
+    fn limit(&self) -> u64 {
+        let slots = self.slots.len() as u64;
+        slots - slots.div_ceil(8)
+    }
+}
+
+/// Whether `time` is in what has ended `until` then. Zero: nothing has. What the table cannot
+/// tell apart at the end of time is one.
+fn is_until(until: u64, time: u64) -> bool {
+    until != 0 && time.min(MAX_TIME) <= until
+}
+
+/// The first second that is not in what has ended `until` then.
+fn after(until: u64) -> u64 {
+    until.saturating_add(u64::from(until != 0))
+}
