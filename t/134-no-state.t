@@ -81,8 +81,8 @@ verdicts_are(200, 'a reload');
 # I106
 $said = log_of(sub { ok reload_from('old', $http =~ s/zone 1m/zone 2m/gr), 'another zone size' });
 for my $realm (@realms) {
-    my $warning = qr/\[warn\].*zone of realm "$realm" is made anew, its size changed: everyone has to sign in again/;
-    like $said, $warning, "I106 another zone size, $realm: the log warns";
+    my $warning = qr/\[warn\].*zone of realm "$realm" is made anew.*: everyone has to sign in again/;
+    ok $said =~ $warning, "I106 another zone size, $realm: the log warns";
 }
 verdicts_are(401, 'I106 another zone size');
 sign_in();

@@ -131,10 +131,14 @@ END { kill -KILL => $_ for grep { $_ != getpgrp } keys %group }
 
 package AuthGate::Daemon::Worker;
 
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
+
 sub connect ($class, $server, %option) {
     my $client = $server->client(port => $server->port($option{port} // 'all'));
+    my $socket = $client->connect;
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;    # a request goes out in two parts
     return bless {
-        socket => $client->connect,
+        socket => $socket,
         name => $option{cookie} // 'authgate',
         path => $option{path} // '/authgate/',
     }, $class;
