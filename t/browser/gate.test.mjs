@@ -1,6 +1,7 @@
 // What a person does, in a real Chromium, with a real Prometheus behind the gate.
 
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -199,6 +200,48 @@ test('the login page asks nobody else for anything and breaks no policy of its o
   const elsewhere = asked.filter((url) => !url.startsWith(stack.address) && !url.startsWith('data:'));
   assert.deepEqual(elsewhere, []);
   assert.deepEqual(complaints, []);
+});
+
+// The file is edited while nginx runs, and put back as it was: the old password holds again then.
+test('A22: who is signed in learns that the password has changed', async (t) => {
+  const page = await (await visitor(t)).newPage();
+  await page.goto(DEEP);
+  await signIn(page);
+  await showsTheQuery(page);
+  const users = readFileSync(usersFile());
+  t.after(() => writeFileSync(usersFile(), users));
+  const another = '$2y$04$ffE3f5EMQcNLmV26nmwDPOO6C2A6kUXDP9EHm4Y49ex0NOvIX0aau';
+  writeFileSync(usersFile(), `${stack.user}:${another}\n`);
+  await reloadUntil(page, () => LOGIN.test(page.url()));
+  await page.getByRole('status').getByText('Your password has changed').waitFor();
+  await screenshot(page, 'password-changed');
+  writeFileSync(usersFile(), users);
+  await reloadUntil(page, () => !LOGIN.test(page.url()));
+});
+
+const usersFile = () => join(stack.dir, 'users');
+
+async function reloadUntil(page, condition) {
+  for (const deadline = Date.now() + 15_000; !condition(); await sleep(100)) {
+    assert.ok(Date.now() < deadline, 'the edit is seen');
+    await page.goto(DEEP);
+  }
+}
+
+// The last that signs in: it bans this machine.
+test('F69: who tries too often is told how long to wait', async (t) => {
+  const page = await (await visitor(t)).newPage();
+  await page.goto(DEEP);
+  const waits = page.getByRole('alert').getByText('Please try again in');
+  for (let tries = 0; !(await waits.isVisible()); tries++) {
+    assert.ok(tries < 8, 'there is a limit');
+    const answer = page.waitForResponse((response) => response.request().method() === 'POST');
+    await signIn(page, `not-${stack.password}`);
+    await answer;
+    await page.getByRole('alert').waitFor();
+  }
+  await screenshot(page, 'limited');
+  assert.match(await page.getByRole('alert').innerText(), /5 minutes|\d+ seconds/);
 });
 
 test('nginx logged no alert', () => {
