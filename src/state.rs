@@ -23,14 +23,14 @@ pub(crate) struct State {
     unsynced: Cell<bool>,
     /// Whether a thread writes the journal anew.
     rewriting: Cell<bool>,
-    /// When that may be tried again, in milliseconds of the monotonic clock.
+    /// When the next may begin, in milliseconds of the monotonic clock.
     rewrite_after: Cell<u64>,
 }
 
 /// A worker that has not read the journal for so long, in milliseconds, renews no session: a
 /// record of the command ends what was made up to 2 seconds after it.
 const STALE: u64 = 1500;
-/// How long, in milliseconds, after one failed rewriting the next is tried.
+/// How long, in milliseconds, after one rewriting has begun the next may.
 const RETRY: u64 = 2000;
 /// A journal is written anew when it is so many times as long as what it has to say …
 const SPARSE: u64 = 2;

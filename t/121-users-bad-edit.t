@@ -80,18 +80,18 @@ bad_edit('unreadable',     sub { chmod 0, $file or die $! },                qr/o
 bad_edit('a loop of links', sub { unlink $file; symlink $file, $file or die $! },
     qr/stat\(\) "$place" failed \(40: /);
 bad_edit('a named pipe', sub { unlink $file; POSIX::mkfifo($file, 0644) or die $! },
-    qr/"$place" failed \(not a regular file\)/);
+    qr/open\(\) "$place" failed \(not a regular file\)/);
 bad_edit(
     'a link to a device',
     sub { unlink $file; symlink '/dev/zero', $file or die $! },
-    qr/"$place" failed \(not a regular file\)/
+    qr/open\(\) "$place" failed \(not a regular file\)/
 );
 {
     # A directory cannot be replaced by renaming a file.
     no warnings 'redefine';
     my $repair = \&repair;
     local *repair = sub ($name) { rmdir $file or die "rmdir: $!"; $repair->($name) };
-    bad_edit('a directory', sub { unlink $file; mkdir $file or die $! }, qr/"$place" failed \(not a regular file\)/);
+    bad_edit('a directory', sub { unlink $file; mkdir $file or die $! }, qr/open\(\) "$place" failed \(not a regular file\)/);
 }
 
 # The same file comes back: nothing has changed, and a mistake after it is told again.
