@@ -33,6 +33,8 @@ pub(super) unsafe extern "C" fn realm_block(
         if module::main_conf(cf).find(&name).is_some() {
             return Err(format!("duplicate realm \"{name}\""));
         }
+        // Before the first hash table asks for them, which would panic.
+        getrandom::fill(&mut [0]).map_err(|error| format!("no random bytes: {error}"))?;
         let builder = Builder::new(&name).map_err(|error| error.to_string())?;
         let mut block = Block { builder, places: HashMap::new() };
         parse_block(cf, &mut block)?;
