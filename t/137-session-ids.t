@@ -16,6 +16,7 @@ my $server = AuthGate::Daemon->prepare(<<'EOF_HTTP', workers => 2);
     authgate_realm ops { users %%USERS%%; keys %%KEYS%%; limit off; allow_weak on; }
     keepalive_requests 1000000;
     add_header X-Worker $pid always;
+    access_log off;
     server { listen 127.0.0.1:%%PORT_all%% reuseport; root %%DIR%%/html; authgate ops; }
 EOF_HTTP
 AuthGate::write_file($server->path('users'), "alice:{PLAIN}$PASSWORD{alice}\n");

@@ -44,6 +44,7 @@ sub work ($self, $step, $parent) {
     local $SIG{TERM} = sub { $stop = 1 };
     local $SIG{PIPE} = 'IGNORE';
     srand;
+    POSIX::nice(10);    # nginx and the test come first
     eval { $step->($self) until $stop || getppid != $parent; 1 } or $self->keep(died => "$@");
     AuthGate::write_file($self->{file}, JSON::PP::encode_json($self->{tally}));
 }
@@ -107,13 +108,13 @@ sub ask ($self, $method, $path, %more) {
     return $answer if ref $answer;
     if ($answer eq 'nothing' && $reused) {
         $load->count($method eq 'GET' ? 'retried' : 'closed');
-        return if $method ne 'GET';
+        return undef if $method ne 'GET';
         $answer = $self->try($method, request($method, $path, %more));
         return $answer if ref $answer;
     }
     $load->count($answer eq 'hung' ? 'hung' : 'lost');
     $load->keep(losses => "$method $path: $answer");
-    return;
+    return undef;    # not an empty list: it is an argument
 }
 
 sub request ($method, $path, %more) {
