@@ -5,6 +5,9 @@ use v5.36;
 use AuthGate;
 use AuthGate::Daemon;
 use AuthGate::Load;
+use AuthGate::Process;
+use AuthGate::Response;
+use IO::Select;
 use Test::More;
 use Time::HiRes ();
 
@@ -97,7 +100,10 @@ sub ask ($load, $realm) {
 }
 
 sub kill_one () {
-    my @workers = $server->workers;
+    my @workers;
+    eval {
+        AuthGate::Server::wait_until { (@workers = $server->workers) == 4 } 10, 'four workers';
+    } or die "workers @workers, master ", is_alive($server->pid) ? 'there' : 'gone', "\n", substr $server->error_log, -2000;
     my $victim  = $workers[ rand @workers ];
     kill KILL => $victim;
     $server->wait_until_gone($victim);
@@ -150,6 +156,46 @@ replay('at the end');
     my $client = $server->client(port => $server->port('limited'), from => '127.9.9.9', timeout => $LONGEST);
     is_deeply [map { $client->login('user2', 'canary-wrong')->status } 1 .. 6], [(403) x 5, 429], 'I105 the limiter limits';
 }
+
+# None of them may have died in the instants in which it had a zone locked. So this one is made to: a lock
+# is the pid of its holder, in the first word of the zone.
+sub lock_zones_for ($pid) {
+    open my $memory, '+<:raw', "/proc/$pid/mem" or return 0;
+    my @shared = AuthGate::read_file("/proc/$pid/maps") =~ m{^([0-9a-f]+-[0-9a-f]+) rw-s .*/dev/zero}mg;
+    my @zones  = grep { $_->[1] - $_->[0] == 4 << 20 } map { [map { no warnings "portable"; hex } split /-/] } @shared;
+    for my $at (map { $_->[0] } @zones) {
+        AuthGate::Server::wait_until {
+            sysseek $memory, $at, 0 or die $!;
+            sysread $memory, my $holder, 8 or die $!;
+            $holder eq "\0" x 8;
+        }
+        5, 'the zone not to be locked';
+        sysseek $memory, $at, 0 or die $!;
+        syswrite $memory, pack 'Q', $pid or die $!;
+    }
+    return scalar @zones;
+}
+
+my @locked_by;
+SKIP: for my $realm (@realms) {
+    my ($victim, $other) = $server->workers;
+    my $client = $server->client(port => $server->port($realm), headers => []);
+    $client->login('user3', $PASSWORD{alice});
+    my $cookie  = $client->cookie('authgate');
+    my $logout  = $server->worker($other, port => "${realm}_each")->begin('POST', '/authgate/logout', $cookie);
+    my $zones   = lock_zones_for($victim) or skip 'no way into the memory of a worker', 1;
+    push @locked_by, $victim;
+    is $zones, 2, 'I105 (two zones are locked by one worker)';
+    syswrite $logout->{socket}, "\r\n";
+    ok !IO::Select->new($logout->{socket})->can_read(1), "I105 locked, $realm: another waits for the lock";
+    kill KILL => $victim;
+    my $answer = eval { AuthGate::Response->read($logout->{socket}, 'POST', $LONGEST) };
+    is $answer && $answer->status, 303, "I105 locked, $realm: it is killed, and the other goes on";
+    AuthGate::Server::wait_until { $server->workers == 4 } 10, 'another worker';
+    push @cookies, [$realm, $cookie];
+}
+is 0 + (() = $server->error_log =~ /shared memory zone "[^"]*" was locked by $locked_by[-1]\b/g), 2, 'I105 nginx has freed the locks'
+    if @locked_by;
 
 # From the files alone, as well: another size makes the zones anew.
 $http =~ s/zone 4m/zone 5m/g;
