@@ -69,8 +69,8 @@ pub struct Identity {
     pub expires_at: u64,
     /// When the session ends whatever happens.
     pub ends_at: u64,
-    /// The user's epoch under the key that signs; zero where the credential has none.
-    epoch: u64,
+    /// The user's epoch under the key that signs, where the session may be renewed with it.
+    epoch: Option<u64>,
 }
 
 impl Identity {
@@ -79,7 +79,7 @@ impl Identity {
         self.user.as_str()
     }
 
-    fn new(claims: &Claims<'_>, credential: Credential, epoch: u64) -> Option<Self> {
+    fn new(claims: &Claims<'_>, credential: Credential, epoch: Option<u64>) -> Option<Self> {
         Some(Self {
             user: UserName::new(claims.user)?,
             credential,
@@ -213,7 +213,7 @@ impl<'a> Gate<'a> {
     fn admit(&self, purpose: Purpose, token: &[u8], now: u64) -> Result<Identity, Cause> {
         let mut buffer = PayloadBuffer::default();
         let verified = self.ring.verify(purpose, token, now, &mut buffer)?;
-        let (credential, epoch) = self.check_user(purpose, &verified)?;
+        let (credential, epoch) = self.check_user(purpose, &verified, now)?;
         let claims = &verified.claims;
         let ended = match purpose {
             Purpose::Api => self.ended.api_token_has_ended(claims.session, claims.issued_at),
@@ -234,16 +234,24 @@ impl<'a> Gate<'a> {
         &self,
         purpose: Purpose,
         token: &Verified<'_>,
-    ) -> Result<(Credential, u64), Cause> {
+        now: u64,
+    ) -> Result<(Credential, Option<u64>), Cause> {
         let user = self.active_user(token.claims.user).ok_or(Cause::UnknownUser)?;
         if purpose == Purpose::Api {
-            return Ok((Credential::Bearer, 0));
+            return Ok((Credential::Bearer, None));
         }
         let hash = user.hash.as_str();
         if !token.has_epoch_of(self.ring, hash) {
             return Err(Cause::PasswordChanged);
         }
-        Ok((Credential::Cookie, token.epoch_to_renew(self.ring, hash)))
+        // Another key's epoch is not the one to renew with; until that is due, it costs for nothing.
+        let wanted = token.is_signed_by_first() || now >= self.renewal_due(token.claims.issued_at);
+        Ok((Credential::Cookie, wanted.then(|| token.epoch_to_renew(self.ring, hash))))
+    }
+
+    /// A tenth of `idle` after a token was made.
+    fn renewal_due(&self, issued_at: u64) -> u64 {
+        issued_at.saturating_add((self.settings.session.idle / 10).max(1))
     }
 
     /// The user of this name, unless disabled.
@@ -253,7 +261,8 @@ impl<'a> Gate<'a> {
 
     /// `Set-Cookie` for a session that has been used, once a tenth of `idle` has passed since its
     /// token was made, and only by a navigation where the settings say so. The session's absolute
-    /// end never moves.
+    /// end never moves. Where that time comes while the request runs and another key than the first
+    /// has signed the token, the next request renews it.
     pub fn renewal(&self, identity: &Identity, head: &RequestHead<'_>, now: u64) -> Option<String> {
         if !self.renews(identity, head, now) {
             return None;
@@ -265,7 +274,7 @@ impl<'a> Gate<'a> {
             expires_at: self.expiry(now, identity.ends_at),
             ends_at: identity.ends_at,
             // Not that of the users now: a password that changed during the request ends the session.
-            epoch: identity.epoch,
+            epoch: identity.epoch?,
         };
         let later = claims.expires_at > identity.expires_at;
         later.then(|| self.session_cookie(&claims, head.tls, now)).flatten()
@@ -273,14 +282,13 @@ impl<'a> Gate<'a> {
 
     fn renews(&self, identity: &Identity, head: &RequestHead<'_>, now: u64) -> bool {
         let Identity { credential, session, issued_at, ends_at, .. } = *identity;
-        let due = issued_at.saturating_add((self.settings.session.idle / 10).max(1));
         let counts = match self.settings.session.renew {
             Renew::Any => true,
             Renew::Navigation => negotiate::is_navigation(head),
         };
         // A logout elsewhere may have come while the request ran.
         let ended = || self.ended.session_has_ended(session, identity.user(), issued_at, ends_at);
-        credential == Credential::Cookie && now >= due && counts && !ended()
+        credential == Credential::Cookie && now >= self.renewal_due(issued_at) && counts && !ended()
     }
 
     /// When a token made now ends.

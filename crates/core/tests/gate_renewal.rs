@@ -41,6 +41,23 @@ fn a13_renewed_after_a_tenth_of_idle() {
 }
 
 #[test]
+fn a6_a_session_of_another_key_is_renewed_by_the_first() {
+    let realm = realm();
+    let second = KEYS.lines().nth(1).unwrap();
+    let other = support::realm().with_ring(ring(second, "ops"));
+    let request = get("/").cookie(&other.session("alice"));
+    let due = NOW + IDLE / 10;
+    let identity = realm.admitted(&request, due);
+    let renewed = realm.renewal(&identity, &get("/"), due).unwrap();
+    assert!(renewed.starts_with("authgate=v1.first."));
+    let after = get("/").cookie(token_of(&renewed));
+    assert_eq!(realm.admitted(&after, due).session, identity.session);
+    // Due only when the answer goes out: the next request renews it.
+    let early = realm.admitted(&request, due - 1);
+    assert_eq!(realm.renewal(&early, &get("/"), due), None);
+}
+
+#[test]
 fn a13_nothing_gained_nothing_renewed() {
     // At the session's end, and where `idle` has become shorter.
     let realm = realm();

@@ -154,13 +154,18 @@ impl Verified<'_> {
         })
     }
 
+    /// Whether the key that signs now has signed it.
+    pub fn is_signed_by_first(&self) -> bool {
+        self.key == 0
+    }
+
     /// The epoch of this stored hash under the key that signs now: the token's own, where that key
     /// signed it and [`Self::has_epoch_of`] holds.
     pub fn epoch_to_renew(&self, ring: &KeyRing, stored_hash: &str) -> u64 {
-        match self.key {
-            0 => self.claims.epoch,
-            _ => ring.epoch(self.claims.user, stored_hash),
+        if self.is_signed_by_first() {
+            return self.claims.epoch;
         }
+        ring.epoch(self.claims.user, stored_hash)
     }
 }
 
