@@ -5,7 +5,7 @@ use crate::files::reason;
 use crate::nginx::zone::{JournalMarks, Topic};
 use crate::nginx::{background, clock, log, module, process};
 use crate::realm::Realm;
-use authgate_core::journal::Record;
+use authgate_core::journal::{self, Record};
 use authgate_core::keyring::Keys;
 use authgate_state::{Journal, Replacement};
 use std::cell::{Cell, RefCell};
@@ -27,15 +27,8 @@ pub(crate) struct State {
     rewrite_after: Cell<u64>,
 }
 
-/// A worker that has not read the journal for so long, in milliseconds, renews no session: a
-/// record of the command ends what was made up to 2 seconds after it.
-const STALE: u64 = 1500;
 /// How long, in milliseconds, after one rewriting has begun the next may.
 const RETRY: u64 = 2000;
-/// A journal is written anew when it is so many times as long as what it has to say …
-const SPARSE: u64 = 2;
-/// … and longer than so many records.
-const SHORT: u64 = 1000;
 
 impl State {
     /// The files in `dir`, not opened yet.
@@ -129,7 +122,7 @@ impl State {
     /// Whether this worker knows what others have ended.
     pub(crate) fn is_current(&self, realm: &Realm) -> bool {
         let read_at = realm.zone.journal().map_or(0, |marks| marks.read_at.load(Acquire));
-        clock::monotonic().saturating_sub(read_at) <= STALE
+        clock::monotonic().saturating_sub(read_at) <= journal::STALE
     }
 
     /// Reads what has come, a few times a second.
@@ -153,10 +146,11 @@ impl State {
         let file =
             self.journal.borrow().as_ref().filter(|_| self.unsynced.take()).map(Journal::file);
         if let Some(file) = file {
-            background::run(move || {
+            let begun = background::run(move || {
                 let synced = file.sync_data();
                 Box::new(move || warn_unsynced(synced))
             });
+            self.unsynced.set(!begun);
         }
     }
 
@@ -191,7 +185,7 @@ impl State {
         let (Some(marks), Some(ended)) = (realm.zone.journal(), realm.zone.ended()) else { return };
         let failures = marks.failures.load(Acquire);
         let missing = failures != marks.saved.load(Acquire);
-        let sparse = records > SHORT && records > SPARSE * ended.entries();
+        let sparse = journal::is_sparse(records, ended.entries());
         let now = clock::monotonic();
         let may = process::is_first_worker() && !self.rewriting.get();
         if !may || now < self.rewrite_after.get() || !(missing || sparse) {
@@ -205,7 +199,7 @@ impl State {
     }
 }
 
-const RECORD: u64 = authgate_core::journal::LENGTH as u64;
+const RECORD: u64 = journal::LENGTH as u64;
 
 /// All that has ended, as the zone knows it.
 fn known(realm: &Realm) -> Option<Vec<Record>> {

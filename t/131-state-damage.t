@@ -139,6 +139,13 @@ for my $keep (0, 2.5) {
     push @ended, my $cookie = $client->cookie('authgate');
     my @lines = $server->lines_of(sub { is $client->sign_out->status, 500, 'I113a folder away: 500' });
     ok((grep { /\[crit\]/ } @lines), 'I113a folder away: crit') or diag @lines;
+    # The second of two ends as well, though the first could not be written down.
+    my @two = map { sign_in('carol')->cookie('authgate') } 1, 2;
+    push @ended, @two;
+    my $both = join '; ', map { "authgate=$_" } @two;
+    my $browser = $server->client(headers => [], port => $server->port('all'));
+    my $answer  = $browser->post('/authgate/logout', [], Cookie => $both);
+    is $answer->status, 500, 'I113a folder away, two sessions: 500';
     holds('folder away', @ended);
     is sign_in('carol')->get('/hello.txt')->status, 200, 'I113a folder away: signing in works';
     rename "$folder.away", $folder or die $!;

@@ -145,13 +145,18 @@ pub(super) unsafe extern "C" fn authgate_endpoints(
     directive(cf, |cf| {
         // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
         let conf = unsafe { &mut *conf.cast::<LocationConf>() };
-        if conf.endpoints.is_some() {
-            return Err("\"authgate_endpoints\" directive is duplicate".into());
-        }
-        let realm = Some(argument(cf, 1)?);
-        conf.endpoints = Some(Directive { realm, mode: Mode::Required, place: place(cf) });
-        Ok(())
+        name_realm(cf, &mut conf.endpoints)
     })
+}
+
+/// Takes a directive that names a realm and nothing else.
+fn name_realm(cf: &ngx_conf_t, slot: &mut Option<Directive>) -> Result<(), String> {
+    let (directive, realm) = (argument(cf, 0)?, argument(cf, 1)?);
+    if slot.is_some() {
+        return Err(format!("\"{directive}\" directive is duplicate"));
+    }
+    *slot = Some(Directive { realm: Some(realm), mode: Mode::Required, place: place(cf) });
+    Ok(())
 }
 
 /// `authgate_status NAME`
@@ -163,12 +168,7 @@ pub(super) unsafe extern "C" fn authgate_status(
     directive(cf, |cf| {
         // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
         let conf = unsafe { &mut *conf.cast::<LocationConf>() };
-        if conf.status.is_some() {
-            return Err("\"authgate_status\" directive is duplicate".into());
-        }
-        let realm = Some(argument(cf, 1)?);
-        conf.status = Some(Directive { realm, mode: Mode::Required, place: place(cf) });
-        Ok(())
+        name_realm(cf, &mut conf.status)
     })
 }
 

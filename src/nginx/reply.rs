@@ -45,7 +45,9 @@ pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent 
 
 /// Carries out what goes with a reply, sends it and ends the request.
 pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
-    if !reply.ends.iter().all(|record| realm.end(record)) {
+    // All of them, whatever becomes of the first: what cannot be written down ends in memory.
+    let unwritten = reply.ends.iter().filter(|record| !realm.end(record)).count();
+    if unwritten > 0 {
         return Sent::failed(request);
     }
     let Some(visit) = request.visit() else { return Sent::failed(request) };

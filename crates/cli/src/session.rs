@@ -3,20 +3,14 @@
 use crate::clock::now;
 use crate::failure::Failure;
 use crate::token;
-use authgate_core::journal::{Record, UserTag};
+use authgate_core::ended::KEPT_BEYOND_ISSUE;
+use authgate_core::journal::{MARGIN, Record, UserTag};
 use authgate_core::settings::Builder;
 use authgate_core::token::{MAX_USER, SessionId, inspect};
 use authgate_state::Journal;
 use serde_json::json;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-/// How long, in seconds, an ended session is remembered whose own end is not known: longer than
-/// any API token holds.
-const KEEP: u64 = 400 * 24 * 3600;
-/// How long, in seconds, a worker may still renew a session of a user whose sessions were ended: it
-/// reads the journal once a second.
-const UNREAD: u64 = 2;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -66,7 +60,7 @@ impl Revocation {
     fn end_each(&self) -> Result<String, Failure> {
         let ids = self.sessions.iter().map(|text| session_id(text));
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
-        let keep_until = now().saturating_add(KEEP);
+        let keep_until = now().saturating_add(KEPT_BEYOND_ISSUE);
         let records: Vec<_> = ids.iter().map(|&id| Record::Token { id, keep_until }).collect();
         self.append(&records)?;
         let names: Vec<_> = ids.iter().map(ToString::to_string).collect();
@@ -80,7 +74,7 @@ impl Revocation {
         if !(1..=MAX_USER).contains(&name.len()) {
             return Err(Failure::Error("a user name has 1 to 128 bytes".into()));
         }
-        let issued_until = now().saturating_add(UNREAD);
+        let issued_until = now().saturating_add(MARGIN);
         self.append(&[Record::User { user: UserTag::of(name), issued_until }])?;
         if self.json {
             return Ok(self.as_json("user", &json!(name)));

@@ -21,6 +21,21 @@ use crate::token::SessionId;
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher as _;
 
+/// How far ahead, in seconds, an operator's word about a user reaches: whoever has not read it yet
+/// may still renew a token meanwhile.
+pub const MARGIN: u64 = 2;
+
+/// Who has not read the journal for so long, in milliseconds, renews nothing.
+pub const STALE: u64 = 1500;
+
+const _: () = assert!(STALE < MARGIN * 1000, "what is renewed unread is still ended");
+
+/// Whether a journal of so many records is to be written anew, when so many would do.
+pub fn is_sparse(records: u64, needed: u64) -> bool {
+    const SHORT: u64 = 1000;
+    records > SHORT && records / 2 > needed
+}
+
 /// A user as ended sessions know one: a hash of the name, the same everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserTag(pub u64);
