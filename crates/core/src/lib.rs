@@ -25,6 +25,7 @@ pub mod reply;
 pub mod request;
 pub mod return_path;
 pub mod settings;
+pub mod status;
 pub mod token;
 pub mod units;
 pub mod users;
