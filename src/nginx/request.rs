@@ -164,7 +164,8 @@ impl<'r> Request<'r> {
         let fields = |name: &str| headers::find(self, name).map(<[u8]>::trim_ascii);
         read(&RequestHead {
             method: self.method(),
-            path: self.path(),
+            method_name: bytes(self.get().method_name),
+            path: Some(visit.path()),
             target: bytes(self.get().unparsed_uri),
             query: bytes(self.get().args),
             tls: self.tls(),

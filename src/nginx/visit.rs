@@ -15,6 +15,7 @@ use std::ffi::c_void;
 
 /// One visit of a client: a main request with its subrequests and internal redirects.
 pub(crate) struct Visit<'r> {
+    path: &'r [u8],
     cookies: &'r [&'r [u8]],
     authorization: Option<&'r [u8]>,
     /// The verdict and the realm that gave it.
@@ -65,6 +66,7 @@ impl<'r> Visit<'r> {
         let cookies = cookie_values(main)?;
         let authorization = main.get().headers_in.authorization;
         let visit = Self {
+            path: main.path(),
             cookies,
             // SAFETY: null, or a line of the live request's headers.
             authorization: unsafe { authorization.as_ref() }.map(|line| bytes(line.value)),
@@ -97,6 +99,12 @@ impl<'r> Visit<'r> {
             _ => None,
         })
         .ok()
+    }
+
+    /// The path of the main request when the visit began: where a credential was presented, that is
+    /// before any rewrite.
+    pub(crate) fn path(&self) -> &'r [u8] {
+        self.path
     }
 
     /// The values of the `Cookie` lines that the client sent.

@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod basic;
+pub mod check;
 pub mod cookie;
 pub mod ended;
 pub mod event;

@@ -24,8 +24,11 @@ pub type Fields<'a> = &'a dyn Fn(&str) -> Option<&'a [u8]>;
 pub struct RequestHead<'a> {
     /// The method.
     pub method: Method,
-    /// The path as nginx matched it to a location: decoded and normalized.
-    pub path: &'a [u8],
+    /// The method as the client sent it.
+    pub method_name: &'a [u8],
+    /// The path that the client asked for, decoded and normalized by nginx, before any rewrite;
+    /// `None` where it is not known: another proxy asks and does not say for what.
+    pub path: Option<&'a [u8]>,
     /// The request target's path and query as the client sent them.
     pub target: &'a [u8],
     /// The query, without the `?`, as the client sent it.

@@ -10,7 +10,8 @@ fn with_head<T>(method: Method, fields: &[(&str, &str)], ask: impl Fn(&RequestHe
         |name: &str| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_bytes());
     ask(&RequestHead {
         method,
-        path: b"/",
+        method_name: b"GET",
+        path: Some(b"/"),
         target: b"/",
         query: b"",
         tls: true,

@@ -4,7 +4,9 @@ mod device;
 pub(crate) mod problem;
 mod sign_in;
 
-pub use sign_in::{Check, Fresh};
+pub use crate::check::Check;
+pub use sign_in::Fresh;
+pub(crate) use sign_in::BUSY_SECONDS;
 
 use crate::event::Event;
 use crate::form::{FormError, LoginForm, MAX_BODY};

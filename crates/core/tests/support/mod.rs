@@ -247,7 +247,8 @@ impl Request {
         let mut halves = self.target.splitn(2, |&byte| byte == b'?');
         with(&RequestHead {
             method: self.method,
-            path: halves.next().unwrap(),
+            method_name: method_name(self.method),
+            path: halves.next(),
             target: &self.target,
             query: halves.next().unwrap_or_default(),
             tls: self.tls,
@@ -255,6 +256,16 @@ impl Request {
             authorization: self.authorization.as_deref().map(str::as_bytes),
             fields: &lookup,
         })
+    }
+}
+
+pub(crate) fn method_name(method: Method) -> &'static [u8] {
+    match method {
+        Method::Get => b"GET",
+        Method::Head => b"HEAD",
+        Method::Post => b"POST",
+        Method::Delete => b"DELETE",
+        Method::Other => b"PUT",
     }
 }
 

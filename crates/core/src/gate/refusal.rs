@@ -1,0 +1,122 @@
+//! What a request gets that is not let in.
+
+use super::{Cause, Gate, Identity, Presented, Verdict};
+use crate::event::Event;
+use crate::limit::Limited;
+use crate::negotiate::{self, Format};
+use crate::page;
+use crate::pages::BUSY_SECONDS;
+use crate::pages::problem::problem;
+use crate::reply::Reply;
+use crate::request::RequestHead;
+use crate::return_path;
+
+impl Gate<'_> {
+    /// What a request gets with this verdict, where that does not let it in; a request that would be let
+    /// in is one that rules keep out.
+    pub fn refusal(&self, head: &RequestHead<'_>, verdict: &Verdict) -> Reply {
+        let reply = match verdict {
+            Verdict::Admit(identity) | Verdict::Forbid(identity) => self.forbidden(head, identity),
+            Verdict::Challenge(cause) => self.unauthenticated(head, *cause),
+            Verdict::Limited(limited) => limited_reply(head, *limited),
+            Verdict::Busy => later(head, 503, "busy", BUSY_SECONDS),
+        };
+        reply.uncached()
+    }
+
+    /// What a request from nobody gets: a navigation is sent to the login page, anything else 401,
+    /// and so is what a login would not help: a refused credential in `Authorization`, a gate that takes
+    /// no cookie.
+    fn unauthenticated(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
+        let login = self.login_location(head);
+        let presented = self.presented(head);
+        let login_helps = self.settings.accept.cookie() && presented.is_none();
+        let reply = if login_helps && negotiate::is_navigation(head) {
+            Reply::redirect(302, login)
+        } else {
+            let body = match Format::of(head) {
+                Format::Json => unauthenticated_json(&login),
+                Format::Html => unauthenticated_page(&login),
+                Format::Text => Reply::text(401, "unauthenticated"),
+            };
+            body.header("WWW-Authenticate", self.challenge(head))
+        };
+        let reason = match (cause, presented) {
+            (Cause::Missing, _) => return reply,
+            // A failed check has its own line.
+            (Cause::BadPassword | Cause::UnknownUser, Some(Presented::Basic(_))) => return reply,
+            (reason, _) => reason,
+        };
+        reply.event(Event::TokenRefused { reason, realm: self.settings.name.clone() })
+    }
+
+    /// `WWW-Authenticate` (RFC 9110, section 11.6.1; RFC 6750, section 3; RFC 7617, section 2). Basic
+    /// only where nothing says that a browser asks: it would open a password box of its own.
+    pub fn challenge(&self, head: &RequestHead<'_>) -> String {
+        let (accept, realm) = (self.settings.accept, &self.settings.name);
+        let token_failed = matches!(self.presented(head), Some(Presented::Token(_)));
+        if token_failed {
+            return format!("Bearer realm=\"{realm}\", error=\"invalid_token\"");
+        }
+        if accept.basic() && !negotiate::says_browser(head) {
+            return format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+        }
+        let scheme = if accept.bearer() { "Bearer" } else { "Cookie" };
+        format!("{scheme} realm=\"{realm}\"")
+    }
+
+    /// What a user gets who may not: another login would not help, so none is offered, but who has more
+    /// than one account can sign out.
+    fn forbidden(&self, head: &RequestHead<'_>, identity: &Identity) -> Reply {
+        let reply = match Format::of(head) {
+            Format::Json => Reply::json(403, &serde_json::json!({ "error": "forbidden" })),
+            Format::Html => {
+                let text = format!("You are signed in as {}, who may not see this.", identity.user());
+                let logout = self.path("logout");
+                let link = identity.session().map(|_| (&*logout, "Sign out"));
+                Reply::html(403, page::message("Not allowed", &text, link))
+            }
+            Format::Text => Reply::text(403, "forbidden"),
+        };
+        let by_token = matches!(self.presented(head), Some(Presented::Token(_)));
+        let realm = &self.settings.name;
+        let reply = match by_token {
+            true => reply.header(
+                "WWW-Authenticate",
+                format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\""),
+            ),
+            false => reply,
+        };
+        reply.event(Event::Forbidden { user: identity.user().into(), realm: realm.clone() })
+    }
+
+    fn login_location(&self, head: &RequestHead<'_>) -> String {
+        let login = self.path("login");
+        if head.target.is_empty() || head.target.len() > return_path::MAX_LENGTH {
+            // The login would not return there, and nginx might not take an address so long.
+            return login;
+        }
+        format!("{login}?rd={}", return_path::encode(head.target))
+    }
+}
+
+fn unauthenticated_json(login: &str) -> Reply {
+    Reply::json(401, &serde_json::json!({ "error": "unauthenticated", "login": login }))
+}
+
+fn unauthenticated_page(login: &str) -> Reply {
+    let text = "You are not signed in, or your session has ended.";
+    Reply::html(401, page::message("Please sign in", text, Some((login, "Sign in"))))
+}
+
+fn limited_reply(head: &RequestHead<'_>, limited: Limited) -> Reply {
+    later(head, 429, "limited", limited.seconds)
+}
+
+fn later(head: &RequestHead<'_>, status: u16, error: &str, seconds: u32) -> Reply {
+    let reply = match Format::of(head) {
+        Format::Json => Reply::json(status, &serde_json::json!({ "error": error })),
+        _ => problem(head, status, "Please try again later", &format!("{error}, try again in {seconds} s")),
+    };
+    reply.header("Retry-After", seconds.to_string())
+}
