@@ -24,6 +24,7 @@ pub mod queue;
 pub mod reply;
 pub mod request;
 pub mod return_path;
+pub mod rules;
 pub mod settings;
 pub mod token;
 pub mod units;
