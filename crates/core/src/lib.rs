@@ -26,6 +26,7 @@ pub mod queue;
 pub mod reply;
 pub mod request;
 pub mod return_path;
+pub mod rules;
 pub mod settings;
 pub mod status;
 pub mod token;

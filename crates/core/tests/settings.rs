@@ -14,7 +14,8 @@ fn the_smallest_realm_has_the_defaults() {
     let settings = settings(&["users /etc/nginx/authgate/users"]);
     assert_eq!(settings.name, "ops");
     assert_eq!(settings.users_file, "/etc/nginx/authgate/users");
-    assert_eq!((settings.keys_file, settings.state_dir), (None, None));
+    let others = (settings.groups_file, settings.keys_file, settings.state_dir);
+    assert_eq!(others, (None, None, None));
     let limits = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
     assert_eq!(settings.limits, Some(limits), "on unless switched off");
     assert_eq!(settings.path, "/authgate/");
@@ -154,12 +155,14 @@ fn the_checks_the_zone_and_the_rest() {
         assert_eq!((accept_is, accept_is.cookie(), accept_is.bearer()), (accept, cookie, bearer));
     }
     assert!(with("allow_weak on").allow_weak && !with("allow_weak off").allow_weak);
+    assert_eq!(with("groups /g").groups_file.as_deref(), Some("/g"));
     assert_eq!(with("keys /k").keys_file.as_deref(), Some("/k"));
     assert_eq!(with("state /s").state_dir.as_deref(), Some("/s"));
 }
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "users u",
+    "groups g",
     "keys k",
     "state s",
     "path /p/",

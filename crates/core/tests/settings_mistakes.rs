@@ -12,6 +12,7 @@ fn i100_each_directive_once_and_only_known_ones() {
     let mut builder = builder();
     for directive in [
         "users u",
+        "groups g",
         "keys k",
         "state s",
         "path /p/",
@@ -40,9 +41,15 @@ fn i100_the_number_of_arguments() {
         let count = format!("invalid number of arguments in \"{name}\" directive");
         assert_eq!(mistake(name), count);
     }
-    for directive in
-        ["users a b", "keys a b", "state a b", "path /a/ /b/", "zone 1m 1m", "allow_weak on on"]
-    {
+    for directive in [
+        "users a b",
+        "groups a b",
+        "keys a b",
+        "state a b",
+        "path /a/ /b/",
+        "zone 1m 1m",
+        "allow_weak on on",
+    ] {
         assert!(mistake(directive).starts_with("invalid number of arguments"), "{directive}");
     }
 }
@@ -51,6 +58,7 @@ fn i100_the_number_of_arguments() {
 fn i100_every_bad_value_is_named() {
     for (directive, bad) in [
         ("users ''", ""),
+        ("groups ''", ""),
         ("keys ''", ""),
         ("state ''", ""),
         ("cookie c domain", "domain"),

@@ -13,6 +13,8 @@ pub struct Settings {
     pub name: String,
     /// The users file, as written in the configuration.
     pub users_file: String,
+    /// The groups file, as written in the configuration.
+    pub groups_file: Option<String>,
     /// The keys file; `None`: a key is generated.
     pub keys_file: Option<String>,
     /// Where the gate's own pages are: begins and ends with `/`.
@@ -136,6 +138,7 @@ pub enum SettingsError {
 pub struct Builder {
     name: String,
     users: Option<String>,
+    groups: Option<String>,
     keys: Option<String>,
     state: Option<String>,
     path: Option<String>,
@@ -149,8 +152,9 @@ pub struct Builder {
 }
 
 /// The names of the directives, as an error or a caller names them.
-pub const DIRECTIVES: [&str; 11] = [
+pub const DIRECTIVES: [&str; 12] = [
     "users",
+    "groups",
     "keys",
     "state",
     "path",
@@ -177,6 +181,7 @@ impl Builder {
         Ok(Self {
             name: name.into(),
             users: None,
+            groups: None,
             keys: None,
             state: None,
             path: None,
@@ -202,6 +207,7 @@ impl Builder {
         let args = Arguments { directive, args };
         match directive {
             "users" => set(&mut self.users, directive, args.one()?.into())?,
+            "groups" => set(&mut self.groups, directive, args.one()?.into())?,
             "keys" => set(&mut self.keys, directive, args.one()?.into())?,
             "state" => set(&mut self.state, directive, args.one()?.into())?,
             "path" => set(&mut self.path, directive, args.path()?)?,
@@ -225,6 +231,7 @@ impl Builder {
             || CookieSettings::new("authgate", None, SameSite::default(), Secure::default());
         Ok(Settings {
             users_file: self.users.ok_or_else(|| SettingsError::NoUsers(self.name.clone()))?,
+            groups_file: self.groups,
             name: self.name,
             keys_file: self.keys,
             path: self.path.unwrap_or_else(|| "/authgate/".into()),
