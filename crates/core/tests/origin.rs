@@ -9,7 +9,8 @@ fn may(fields: &[(&str, &str)]) -> bool {
         |name: &str| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_bytes());
     may_post(&RequestHead {
         method: Method::Post,
-        path: b"/authgate/login",
+        method_name: b"POST",
+        path: Some(b"/authgate/login"),
         target: b"/authgate/login",
         query: b"",
         tls: true,

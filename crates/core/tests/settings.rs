@@ -20,7 +20,7 @@ fn the_smallest_realm_has_the_defaults() {
     assert_eq!(settings.limits, Some(limits), "on unless switched off");
     assert_eq!(settings.path, "/authgate/");
     assert_eq!(settings.session, SessionTimes { idle: 3600, max: 43200, renew: Renew::Any });
-    assert_eq!(settings.accept, Accept::CookieAndBearer);
+    assert_eq!(settings.accept, Accept::COOKIE.and(Accept::BEARER));
     assert_eq!(settings.zone_size, 1024 * 1024);
     let checks = &settings.checks;
     assert_eq!((checks.pool.as_str(), checks.running, checks.waiting), ("default", 2, 64));
@@ -146,10 +146,10 @@ fn the_checks_the_zone_and_the_rest() {
         assert_eq!(with(&format!("zone {zone}")).zone_size, bytes);
     }
     for (directive, accept, cookie, bearer) in [
-        ("accept cookie", Accept::Cookie, true, false),
-        ("accept bearer", Accept::Bearer, false, true),
-        ("accept cookie bearer", Accept::CookieAndBearer, true, true),
-        ("accept bearer cookie", Accept::CookieAndBearer, true, true),
+        ("accept cookie", Accept::COOKIE, true, false),
+        ("accept bearer", Accept::BEARER, false, true),
+        ("accept cookie bearer", Accept::COOKIE.and(Accept::BEARER), true, true),
+        ("accept bearer cookie", Accept::COOKIE.and(Accept::BEARER), true, true),
     ] {
         let accept_is = with(directive).accept;
         assert_eq!((accept_is, accept_is.cookie(), accept_is.bearer()), (accept, cookie, bearer));

@@ -18,6 +18,7 @@ use crate::keyring::KeyRing;
 use crate::request::RequestHead;
 use crate::rules::Rules;
 use crate::settings::Settings;
+use crate::token::{Claims, Purpose};
 use crate::users::{User, Users};
 use by_token::api_token;
 
@@ -71,14 +72,15 @@ impl<'a> Gate<'a> {
     pub(crate) fn presented<'h>(&self, head: &RequestHead<'h>) -> Option<Presented<'h>> {
         let (value, accept) = (head.authorization?, self.settings.accept);
         let token = || api_token(value).filter(|_| accept.bearer()).map(Presented::Token);
-        let basic = || (accept.basic() && basic::is_basic(value)).then_some(Presented::Basic(value));
+        let basic =
+            || (accept.basic() && basic::is_basic(value)).then_some(Presented::Basic(value));
         token().or_else(basic)
     }
 
     /// Whether rules let a user in.
     pub fn permits(&self, identity: &Identity, rules: &Rules) -> bool {
         let user = self.users.get(identity.user());
-        rules.is_empty() || user.is_some_and(|user| rules.allows(identity.user(), &user.groups))
+        rules.0.is_empty() || user.is_some_and(|user| rules.allows(identity.user(), &user.groups))
     }
 
     /// The user of this name, unless disabled.

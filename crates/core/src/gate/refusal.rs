@@ -71,7 +71,8 @@ impl Gate<'_> {
         let reply = match Format::of(head) {
             Format::Json => Reply::json(403, &serde_json::json!({ "error": "forbidden" })),
             Format::Html => {
-                let text = format!("You are signed in as {}, who may not see this.", identity.user());
+                let text =
+                    format!("You are signed in as {}, who may not see this.", identity.user());
                 let logout = self.path("logout");
                 let link = identity.session().map(|_| (&*logout, "Sign out"));
                 Reply::html(403, page::message("Not allowed", &text, link))
@@ -116,7 +117,12 @@ fn limited_reply(head: &RequestHead<'_>, limited: Limited) -> Reply {
 fn later(head: &RequestHead<'_>, status: u16, error: &str, seconds: u32) -> Reply {
     let reply = match Format::of(head) {
         Format::Json => Reply::json(status, &serde_json::json!({ "error": error })),
-        _ => problem(head, status, "Please try again later", &format!("{error}, try again in {seconds} s")),
+        _ => problem(
+            head,
+            status,
+            "Please try again later",
+            &format!("{error}, try again in {seconds} s"),
+        ),
     };
     reply.header("Retry-After", seconds.to_string())
 }

@@ -5,12 +5,12 @@ pub(crate) mod problem;
 mod sign_in;
 
 pub use crate::check::Check;
-pub use sign_in::Fresh;
 pub(crate) use sign_in::BUSY_SECONDS;
+pub use sign_in::Fresh;
 
 use crate::event::Event;
 use crate::form::{FormError, LoginForm, MAX_BODY};
-use crate::gate::{Cause, Credential, Gate, Identity, Verdict};
+use crate::gate::{Cause, Gate, Identity, Verdict};
 use crate::journal::{Record, UserTag};
 use crate::origin;
 use crate::page::{self, Notice};
@@ -26,6 +26,8 @@ use serde_json::json;
 pub enum Action {
     /// Answer.
     Reply(Reply),
+    /// Find out who the request comes from, and answer [`Gate::session`].
+    Identify,
     /// Read the body, at most [`MAX_BODY`] bytes, and call [`Gate::posted`] with it; over that,
     /// answer [`Gate::too_large`].
     ReadBody,
@@ -64,6 +66,7 @@ impl Gate<'_> {
     pub fn page(&self, page: Page, head: &RequestHead<'_>, now: u64) -> Action {
         use Method::{Get, Head, Post};
         let reply = match (page, head.method) {
+            (Page::Session, Get | Head) => return Action::Identify,
             (Page::Login, Get | Head) => self.login_page(head, now),
             (Page::Login, Post) => match self.refuse_post(head) {
                 None => return Action::ReadBody,
@@ -71,7 +74,6 @@ impl Gate<'_> {
             },
             (Page::Logout, Get | Head) => self.logout_page(head, now),
             (Page::Logout, Post) => self.logout(head, now),
-            (Page::Session, Get | Head) => self.session(head, now),
             (Page::Unknown, _) => problem(head, 404, "Not found", "There is no such page here."),
             (Page::Login | Page::Logout, _) => not_allowed(head, "GET, HEAD, POST"),
             (Page::Session, _) => not_allowed(head, "GET, HEAD"),
@@ -81,29 +83,9 @@ impl Gate<'_> {
 
     fn login_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
         let return_to = self.return_path(&return_path::from_query(head.query).unwrap_or_default());
-        match self.decide(head, now) {
-            Verdict::Admit(identity) if identity.credential == Credential::Cookie => {
-                Reply::redirect(303, return_to.as_str().to_owned())
-            }
-            Verdict::Admit(_) => Reply::html(200, self.form("", &return_to, Notice::None)),
-            Verdict::Challenge(cause) => {
-                Reply::html(200, self.form("", &return_to, self.notice(head, cause)))
-            }
-        }
-    }
-
-    /// Why the visitor is here, told to nobody but the holder of a cookie that we have signed.
-    fn notice(&self, head: &RequestHead<'_>, cause: Cause) -> Notice {
-        if self.presented_token(head).is_some() {
-            return Notice::None;
-        }
-        match cause {
-            Cause::Expired | Cause::UnknownUser => Notice::Expired,
-            Cause::Revoked => Notice::Revoked,
-            Cause::PasswordChanged => Notice::PasswordChanged,
-            Cause::Missing | Cause::Malformed | Cause::BadSignature | Cause::UnknownKey => {
-                Notice::None
-            }
+        match self.by_cookie(head, now) {
+            Verdict::Admit(_) => Reply::redirect(303, return_to.as_str().to_owned()),
+            verdict => Reply::html(200, self.form("", &return_to, notice(&verdict))),
         }
     }
 
@@ -127,12 +109,12 @@ impl Gate<'_> {
     }
 
     fn logout_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
-        match self.decide(head, now) {
+        match self.by_cookie(head, now) {
             Verdict::Admit(identity) => {
                 let action = self.path("logout");
                 Reply::html(200, page::logout(&self.settings.name, &action, identity.user()))
             }
-            Verdict::Challenge(_) => Reply::redirect(303, self.path("login")),
+            _ => Reply::redirect(303, self.path("login")),
         }
     }
 
@@ -151,15 +133,16 @@ impl Gate<'_> {
         }
     }
 
-    fn session(&self, head: &RequestHead<'_>, now: u64) -> Reply {
-        match self.decide(head, now) {
+    /// The answer of the session page.
+    pub fn session(&self, head: &RequestHead<'_>, verdict: &Verdict) -> Reply {
+        let reply = match verdict {
             Verdict::Admit(identity) => {
                 let groups = self.active_user(identity.user()).map(|user| &user.groups);
                 let body = json!({
                     "user": identity.user(),
                     "groups": groups,
                     "realm": self.settings.name,
-                    "expires": identity.expires_at,
+                    "expires": identity.expires_at(),
                 });
                 Reply::json(200, &body)
             }
@@ -167,7 +150,11 @@ impl Gate<'_> {
                 let body = json!({ "error": "unauthenticated", "login": self.path("login") });
                 Reply::json(401, &body).header("WWW-Authenticate", self.challenge(head))
             }
-        }
+            Verdict::Forbid(_) | Verdict::Limited(_) | Verdict::Busy => {
+                return self.refusal(head, verdict);
+            }
+        };
+        reply.uncached()
     }
 
     fn form(&self, username: &str, return_to: &ReturnPath, notice: Notice) -> String {
@@ -179,7 +166,7 @@ impl Gate<'_> {
         ReturnPath::parse(raw, &self.settings.path)
     }
 
-    fn path(&self, page: &str) -> String {
+    pub(crate) fn path(&self, page: &str) -> String {
         format!("{}{page}", self.settings.path)
     }
 
@@ -189,10 +176,20 @@ impl Gate<'_> {
 }
 
 fn ends(sessions: &[Identity]) -> Vec<Record> {
-    let record = |identity: &Identity| Record::Session {
-        id: identity.session,
-        user: UserTag::of(identity.user()),
-        ends_at: identity.ends_at,
+    let record = |identity: &Identity| {
+        let session = identity.session()?;
+        let user = UserTag::of(identity.user());
+        Some(Record::Session { id: session.id, user, ends_at: session.ends_at })
     };
-    sessions.iter().map(record).collect()
+    sessions.iter().filter_map(record).collect()
+}
+
+/// Why the visitor is here, told to nobody but the holder of a cookie that we have signed.
+fn notice(verdict: &Verdict) -> Notice {
+    match verdict {
+        Verdict::Challenge(Cause::Expired | Cause::UnknownUser) => Notice::Expired,
+        Verdict::Challenge(Cause::Revoked) => Notice::Revoked,
+        Verdict::Challenge(Cause::PasswordChanged) => Notice::PasswordChanged,
+        _ => Notice::None,
+    }
 }

@@ -1,8 +1,8 @@
 //! The login: from the form's body to a session.
 
 use super::{Action, ends, problem};
-use crate::check::{Asked, Check, MAX_PASSWORD, Subject};
-use crate::event::{Event, Reason};
+use crate::check::{Asked, Check, MAX_PASSWORD};
+use crate::event::Event;
 use crate::form::LoginForm;
 use crate::gate::Gate;
 use crate::limit::Limited;
@@ -10,7 +10,6 @@ use crate::negotiate::Format;
 use crate::page::Notice;
 use crate::reply::Reply;
 use crate::request::RequestHead;
-use crate::return_path::ReturnPath;
 use crate::token::{Claims, SessionId};
 use serde_json::json;
 
@@ -99,10 +98,7 @@ impl Gate<'_> {
 
     /// The same answer whatever was wrong; only the log tells.
     fn failed(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
-        let reason = match check.subject {
-            Subject::User => Reason::BadPassword,
-            Subject::Nobody => Reason::UnknownUser,
-        };
+        let reason = check.subject.reason();
         let user = check.username.clone();
         let reply =
             self.form_again(head, check, 403, "invalid_credentials", Notice::InvalidCredentials);

@@ -33,6 +33,8 @@ pub struct Settings {
     pub state_dir: Option<String>,
     /// Which credentials are taken.
     pub accept: Accept,
+    /// How long, in seconds, a Basic credential that held needs no new check.
+    pub basic_cache: u64,
     /// Whether weak hashes are taken.
     pub allow_weak: bool,
 }
@@ -68,26 +70,41 @@ pub struct Checks {
     pub waiting: usize,
 }
 
-/// `accept [cookie] [bearer]`: the credentials that a realm takes.
+/// `accept [cookie] [bearer] [basic]`: the credentials that a realm takes. A set of one or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accept {
-    /// The session cookie alone.
-    Cookie,
-    /// API tokens alone.
-    Bearer,
-    /// Both: an API token, where there is one, decides.
-    CookieAndBearer,
-}
+pub struct Accept(u8);
 
 impl Accept {
+    /// The session cookie.
+    pub const COOKIE: Self = Self(1);
+    /// API tokens.
+    pub const BEARER: Self = Self(2);
+    /// User name and password with each request.
+    pub const BASIC: Self = Self(4);
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether the session cookie is taken.
     pub fn cookie(self) -> bool {
-        self != Self::Bearer
+        self.has(Self::COOKIE)
     }
 
     /// Whether API tokens are taken.
     pub fn bearer(self) -> bool {
-        self != Self::Cookie
+        self.has(Self::BEARER)
+    }
+
+    /// Whether user name and password are taken with each request.
+    pub fn basic(self) -> bool {
+        self.has(Self::BASIC)
+    }
+
+    fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
@@ -148,11 +165,12 @@ pub struct Builder {
     checks: Option<Checks>,
     zone: Option<usize>,
     accept: Option<Accept>,
+    basic_cache: Option<u64>,
     allow_weak: Option<bool>,
 }
 
 /// The names of the directives, as an error or a caller names them.
-pub const DIRECTIVES: [&str; 12] = [
+pub const DIRECTIVES: [&str; 13] = [
     "users",
     "groups",
     "keys",
@@ -164,6 +182,7 @@ pub const DIRECTIVES: [&str; 12] = [
     "checks",
     "zone",
     "accept",
+    "basic_cache",
     "allow_weak",
 ];
 
@@ -191,6 +210,7 @@ impl Builder {
             checks: None,
             zone: None,
             accept: None,
+            basic_cache: None,
             allow_weak: None,
         })
     }
@@ -217,6 +237,7 @@ impl Builder {
             "checks" => set(&mut self.checks, directive, args.checks()?)?,
             "zone" => set(&mut self.zone, directive, args.zone()?)?,
             "accept" => set(&mut self.accept, directive, args.accept()?)?,
+            "basic_cache" => set(&mut self.basic_cache, directive, args.time()?)?,
             _ => set(&mut self.allow_weak, directive, args.on_or_off()?)?,
         }
         Ok(directive)
@@ -244,7 +265,8 @@ impl Builder {
             zone_size: self.zone.unwrap_or(1024 * 1024),
             limits: self.limit.unwrap_or(Some(DEFAULT_LIMITS)),
             state_dir: self.state,
-            accept: self.accept.unwrap_or(Accept::CookieAndBearer),
+            accept: self.accept.unwrap_or(Accept::COOKIE.and(Accept::BEARER)),
+            basic_cache: self.basic_cache.unwrap_or(5 * 60),
             allow_weak: self.allow_weak.unwrap_or(false),
         })
     }

@@ -6,8 +6,9 @@ pub(crate) mod directives;
 pub(crate) mod pages;
 pub(crate) mod table;
 
+use authgate_core::basic::{self, DigestKey};
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
-use authgate_core::gate::{Gate, Identity, Verdict};
+use authgate_core::gate::{Decision, Gate, Identity, Session, Verdict};
 use authgate_core::journal::{Record, UserTag};
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::pages::Action;
@@ -40,6 +41,8 @@ pub(crate) struct Realm {
     head: Head,
     slots: Vec<Slot>,
     buckets: Vec<Bucket>,
+    basic: Vec<basic::Slot>,
+    basic_key: DigestKey,
 }
 
 /// A session that has ended.
@@ -82,6 +85,8 @@ pub(crate) fn realm_with(directives: &[(&str, &[&str])]) -> Realm {
         head: Head::default(),
         slots: core::iter::repeat_with(Slot::default).take(64).collect(),
         buckets: core::iter::repeat_with(Bucket::default).take(16).collect(),
+        basic: core::iter::repeat_with(basic::Slot::default).take(64).collect(),
+        basic_key: DigestKey::new(&[3; 32]),
     }
 }
 
@@ -100,9 +105,13 @@ impl Realm {
         Ended { head: &self.head, slots: &self.slots, buckets: &self.buckets }
     }
 
+    pub(crate) fn basic(&self) -> basic::Table<'_> {
+        basic::Table { slots: &self.basic, ttl: self.settings.basic_cache }
+    }
+
     pub(crate) fn gate(&self) -> Gate<'_> {
-        let Self { settings, users, ring, .. } = self;
-        Gate { settings, users, ring, ended: self.ended() }
+        let Self { settings, users, ring, basic_key, .. } = self;
+        Gate { settings, users, ring, ended: self.ended(), basic: self.basic(), basic_key }
     }
 
     /// What a session token says that is made `NOW`, by default settings.
@@ -141,6 +150,13 @@ impl Realm {
     }
 
     pub(crate) fn decide(&self, request: &Request, now: u64) -> Verdict {
+        match self.decision(request, now) {
+            Decision::Verdict(verdict) => verdict,
+            Decision::Check(check) => panic!("wants a check of {}", check.username),
+        }
+    }
+
+    pub(crate) fn decision(&self, request: &Request, now: u64) -> Decision {
         request.with_head(|head| self.gate().decide(head, now))
     }
 
@@ -148,16 +164,21 @@ impl Realm {
     pub(crate) fn says(&self, request: &Request, now: u64) -> String {
         match self.decide(request, now) {
             Verdict::Admit(identity) => format!("ok {}", identity.user()),
-            Verdict::Challenge(cause) => cause.as_str().into(),
+            verdict => verdict.status().as_str().into(),
         }
     }
 
     pub(crate) fn admitted(&self, request: &Request, now: u64) -> Identity {
         match self.decide(request, now) {
             Verdict::Admit(identity) => identity,
-            Verdict::Challenge(cause) => panic!("{}", cause.as_str()),
+            verdict => panic!("{}", verdict.status().as_str()),
         }
     }
+}
+
+/// The session of an identity.
+pub(crate) fn session_of(identity: &Identity) -> Session {
+    *identity.session().unwrap()
 }
 
 /// A request, owned.
@@ -313,6 +334,7 @@ pub(crate) fn reply(action: Action) -> Reply {
         Action::Reply(reply) => reply,
         Action::ReadBody => panic!("asks for the body"),
         Action::Check(_) => panic!("asks for a check"),
+        Action::Identify => panic!("asks who it is"),
     }
 }
 
