@@ -4,7 +4,8 @@
 
 mod support;
 
-use authgate_core::gate::{Credential, is_api_token};
+use authgate_core::gate::takes;
+use authgate_core::settings::Accept;
 use authgate_core::token::{Claims, Purpose, SessionId};
 use support::*;
 
@@ -325,7 +326,7 @@ fn g83_the_application_s_bearer_leaves_the_cookie_to_decide() {
         "agt_x",
         "",
     ] {
-        assert!(!is_api_token(authorization.as_bytes()), "{authorization}");
+        assert!(!takes(Accept::BEARER, authorization.as_bytes()), "{authorization}");
         let request = cookie.clone().authorization(authorization);
         assert_eq!(realm.says(&request, NOW), "ok alice", "{authorization}");
     }
@@ -338,7 +339,7 @@ fn g83_an_api_token_decides_alone() {
     let bob = realm.api_token("bob");
     for scheme in ["Bearer ", "bearer ", "BEARER   "] {
         let authorization = format!("{scheme}{bob} ");
-        assert!(is_api_token(authorization.as_bytes()));
+        assert!(takes(Accept::BEARER, authorization.as_bytes()));
         let request = cookie.clone().authorization(authorization);
         assert_eq!(realm.says(&request, NOW), "ok bob");
     }

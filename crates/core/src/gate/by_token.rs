@@ -97,9 +97,3 @@ pub(super) fn api_token(authorization: &[u8]) -> Option<&[u8]> {
     let bearer = scheme.eq_ignore_ascii_case(b"bearer ");
     bearer.then(|| rest.trim_ascii().strip_prefix(API_TOKEN_PREFIX)).flatten()
 }
-
-/// Whether an `Authorization` value is an API token: a gate that takes it keeps it from the
-/// application.
-pub fn is_api_token(authorization: &[u8]) -> bool {
-    api_token(authorization).is_some()
-}

@@ -32,6 +32,14 @@ impl Verdict {
         }
     }
 
+    /// The user, let in or not.
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Admit(identity) | Self::Forbid(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
     /// The user that is admitted.
     pub fn admitted(&self) -> Option<&Identity> {
         match self {

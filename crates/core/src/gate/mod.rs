@@ -7,7 +7,6 @@ mod refusal;
 mod renewal;
 
 pub use by_basic::Outcome;
-pub use by_token::is_api_token;
 pub use identity::{Cause, Credential, Identity, Session, Verdict};
 
 use crate::basic;
@@ -17,7 +16,7 @@ use crate::ended::Ended;
 use crate::keyring::KeyRing;
 use crate::request::RequestHead;
 use crate::rules::Rules;
-use crate::settings::Settings;
+use crate::settings::{Accept, Settings};
 use crate::token::{Claims, Purpose};
 use crate::users::{User, Users};
 use by_token::api_token;
@@ -57,6 +56,20 @@ pub(crate) enum Presented<'h> {
     Basic(&'h [u8]),
 }
 
+impl<'h> Presented<'h> {
+    fn of(accept: Accept, authorization: &'h [u8]) -> Option<Self> {
+        let token = || api_token(authorization).filter(|_| accept.bearer()).map(Self::Token);
+        let is_basic = || accept.basic() && basic::is_basic(authorization);
+        token().or_else(|| is_basic().then_some(Self::Basic(authorization)))
+    }
+}
+
+/// Whether a gate that accepts this takes an `Authorization` value, valid or not, and keeps it from
+/// the application.
+pub fn takes(accept: Accept, authorization: &[u8]) -> bool {
+    Presented::of(accept, authorization).is_some()
+}
+
 impl<'a> Gate<'a> {
     /// Who the request comes from. A credential in `Authorization`, where it is of a kind that is
     /// taken, decides alone; otherwise the cookie.
@@ -70,11 +83,7 @@ impl<'a> Gate<'a> {
 
     /// What of `Authorization` decides alone. Anything else there is the application's own.
     pub(crate) fn presented<'h>(&self, head: &RequestHead<'h>) -> Option<Presented<'h>> {
-        let (value, accept) = (head.authorization?, self.settings.accept);
-        let token = || api_token(value).filter(|_| accept.bearer()).map(Presented::Token);
-        let basic =
-            || (accept.basic() && basic::is_basic(value)).then_some(Presented::Basic(value));
-        token().or_else(basic)
+        Presented::of(self.settings.accept, head.authorization?)
     }
 
     /// Whether rules let a user in.

@@ -24,24 +24,57 @@ impl Gate<'_> {
         reply.uncached()
     }
 
+    /// The same for who makes of a 401 what is right: a navigation gets one, too.
+    pub fn refusal_without_redirect(&self, head: &RequestHead<'_>, verdict: &Verdict) -> Reply {
+        match verdict {
+            Verdict::Challenge(cause) => self.unauthorized(head, *cause).uncached(),
+            verdict => self.refusal(head, verdict),
+        }
+    }
+
+    /// What another proxy gets that asks whether to let a request pass, and may: who it is, in the
+    /// fields that applications read; without a verdict nobody.
+    pub fn verified(&self, verdict: Option<&Verdict>) -> Reply {
+        let reply = Reply::empty(204).uncached();
+        let Some(identity) = verdict.and_then(Verdict::admitted) else { return reply };
+        let user = self.active_user(identity.user());
+        let groups = user.map(|user| user.groups.join(",")).unwrap_or_default();
+        let reply = reply.header("Remote-User", identity.user().into());
+        let reply = reply.header("X-Forwarded-User", identity.user().into());
+        match groups.is_empty() {
+            true => reply,
+            false => {
+                reply.header("Remote-Groups", groups.clone()).header("X-Forwarded-Groups", groups)
+            }
+        }
+    }
+
     /// What a request from nobody gets: a navigation is sent to the login page, anything else 401,
     /// and so is what a login would not help: a refused credential in `Authorization`, a gate that takes
     /// no cookie.
     fn unauthenticated(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
+        let login_helps = self.settings.accept.cookie() && self.presented(head).is_none();
+        if login_helps && negotiate::is_navigation(head) {
+            let reply = Reply::redirect(302, self.login_location(head));
+            return self.with_reason(reply, head, cause);
+        }
+        self.unauthorized(head, cause)
+    }
+
+    fn unauthorized(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
         let login = self.login_location(head);
-        let presented = self.presented(head);
-        let login_helps = self.settings.accept.cookie() && presented.is_none();
-        let reply = if login_helps && negotiate::is_navigation(head) {
-            Reply::redirect(302, login)
-        } else {
-            let body = match Format::of(head) {
-                Format::Json => unauthenticated_json(&login),
-                Format::Html => unauthenticated_page(&login),
-                Format::Text => Reply::text(401, "unauthenticated"),
-            };
-            body.header("WWW-Authenticate", self.challenge(head))
+        let reply = match Format::of(head) {
+            Format::Json => unauthenticated_json(&login),
+            Format::Html => unauthenticated_page(&login),
+            Format::Text => Reply::text(401, "unauthenticated"),
         };
-        let reason = match (cause, presented) {
+        let reply = reply.header("WWW-Authenticate", self.challenge(head));
+        self.with_reason(reply, head, cause)
+    }
+
+    /// Adds the line for the log.
+    fn with_reason(&self, reply: Reply, head: &RequestHead<'_>, cause: Cause) -> Reply {
+        let reason = match (cause, self.presented(head)) {
             (Cause::Missing, _) => return reply,
             // A failed check has its own line.
             (Cause::BadPassword | Cause::UnknownUser, Some(Presented::Basic(_))) => return reply,
@@ -93,7 +126,7 @@ impl Gate<'_> {
 
     fn login_location(&self, head: &RequestHead<'_>) -> String {
         let login = self.path("login");
-        if head.target.is_empty() || head.target.len() > return_path::MAX_LENGTH {
+        if head.path.is_none() || head.target.len() > return_path::MAX_LENGTH {
             // The login would not return there, and nginx might not take an address so long.
             return login;
         }
