@@ -83,6 +83,10 @@ impl Gate<'_> {
 
     fn login_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
         let return_to = self.return_path(&return_path::from_query(head.query).unwrap_or_default());
+        if self.presented(head).is_some() {
+            // It decides alone, and signs nobody in.
+            return Reply::html(200, self.form("", &return_to, Notice::None));
+        }
         match self.by_cookie(head, now) {
             Verdict::Admit(_) => Reply::redirect(303, return_to.as_str().to_owned()),
             verdict => Reply::html(200, self.form("", &return_to, notice(&verdict))),
