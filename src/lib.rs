@@ -3,9 +3,10 @@
 //! - [`access`]: the gate in the access phase
 //! - [`login`]: the gate's own pages, and the password check in between
 //! - [`realm`]: settings, users, keys and shared memory of one realm
-//! - [`files`]: reading users and keys
+//! - [`files`]: reading files, and the keys among them
+//! - [`users_files`]: users and groups, read as one
 //! - [`insight`]: what an operator sees
-//! - [`live`]: the users file, read again when it has been edited
+//! - [`live`]: users and groups, read again when a file has been edited
 //! - [`state`]: ended sessions, kept in a file
 //! - [`nginx`]: the edge, the only unsafe code
 //!
@@ -21,3 +22,4 @@ mod login;
 mod nginx;
 mod realm;
 mod state;
+mod users_files;
