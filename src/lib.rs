@@ -4,7 +4,7 @@
 //! - [`login`]: the gate's own pages, and the password check in between
 //! - [`realm`]: settings, users, keys and shared memory of one realm
 //! - [`files`]: reading files, and the keys among them
-//! - [`users_files`]: users and groups, read as one
+//! - [`users`]: users and groups, read as one
 //! - [`insight`]: what an operator sees
 //! - [`live`]: users and groups, read again when a file has been edited
 //! - [`state`]: ended sessions, kept in a file
@@ -22,4 +22,4 @@ mod login;
 mod nginx;
 mod realm;
 mod state;
-mod users_files;
+mod users;

@@ -3,7 +3,7 @@
 use crate::nginx::zone::Topic;
 use crate::nginx::{background, clock, log, module, process};
 use crate::realm::Realm;
-use crate::users_files::{Both, Loaded, Mistake, Reread, UsersFiles};
+use crate::users::{Both, Loaded, Mistake, Reread, UsersFiles};
 use authgate_core::users::Users;
 use authgate_core::watch::{Fingerprint, Look, Marks, Watch};
 use std::hash::Hash;

@@ -9,7 +9,7 @@ use crate::files;
 use crate::live::Watched;
 use crate::realm::Realm;
 use crate::state::State;
-use crate::users_files::{Both, Loaded, UsersFiles};
+use crate::users::{Both, Loaded, UsersFiles};
 use authgate_core::keyring::Keys;
 use authgate_core::settings::{Builder, Settings};
 use ngx::core::NGX_CONF_OK;
