@@ -1,6 +1,6 @@
 //! A realm as the module holds it: its settings, its users, its keys and its shared memory.
 
-use crate::live::{self, UsersFile};
+use crate::live::{self, Watched};
 use crate::nginx::checks::{self, Queue};
 use crate::nginx::zone::{Secrets, Zone};
 use crate::nginx::{clock, process};
@@ -19,10 +19,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 pub(crate) struct Realm {
     /// Its directives.
     pub settings: Settings,
-    /// Who may sign in: replaced when the file has changed.
+    /// Who may sign in: replaced when a file has changed.
     pub users: RefCell<Users>,
-    /// Where they are read from.
-    pub users_file: RefCell<UsersFile>,
+    /// The files that they are read from.
+    pub watched: RefCell<Watched>,
     /// Whether other workers have taken users that this one could not read. It lets nobody in then.
     pub outdated: Cell<bool>,
     keys: Option<Keys>,
@@ -42,7 +42,7 @@ impl Realm {
     /// may read the files.
     pub(crate) fn new(
         settings: Settings,
-        users: (Users, UsersFile),
+        users: (Users, Watched),
         keys: Option<Keys>,
         state: Option<State>,
         readable: Box<dyn Fn() -> Result<(), String>>,
@@ -50,7 +50,7 @@ impl Realm {
         Self {
             settings,
             users: RefCell::new(users.0),
-            users_file: RefCell::new(users.1),
+            watched: RefCell::new(users.1),
             outdated: Cell::new(false),
             keys,
             ring: OnceCell::new(),
@@ -72,7 +72,7 @@ impl Realm {
             state.prepare()?;
         }
         let state = self.state.as_ref().filter(|_| !process::is_test());
-        self.zone.set_users(self.users_file.borrow().taken());
+        self.zone.set_users(self.watched.borrow().taken());
         if let Some(secrets) = self.zone.secrets() {
             // Set once for each configuration; a second time it would be the same.
             let _ = self.ring.set(self.derive(secrets, state)?);

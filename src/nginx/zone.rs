@@ -13,7 +13,7 @@ use ngx::ffi::{
 };
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU64;
 
@@ -70,7 +70,7 @@ pub(crate) struct JournalMarks {
 /// What a complaint is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Topic {
-    /// The users file.
+    /// The users file and the groups file.
     Users,
     /// The files under `state`.
     Journal,
@@ -167,10 +167,10 @@ impl Zone {
         self.locked(|| with(unsafe { &mut (*layout.as_ptr()).users }))
     }
 
-    /// Whether a worker is to complain: once for all of them.
-    pub(crate) fn complain(&self, topic: Topic, text: &str, lasts: bool, now: u64) -> bool {
+    /// Whether a worker is to complain of this: once for all of them.
+    pub(crate) fn complain(&self, topic: Topic, what: &impl Hash, lasts: bool, now: u64) -> bool {
         let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
+        what.hash(&mut hasher);
         let what = hasher.finish();
         self.with_complaint(topic, |complaint| complaint.is_due(what, lasts, now)).unwrap_or(true)
     }
