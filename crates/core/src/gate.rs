@@ -10,7 +10,7 @@ use crate::reply::Reply;
 use crate::request::RequestHead;
 use crate::return_path;
 use crate::settings::{Renew, Settings};
-use crate::token::{Claims, PayloadBuffer, Purpose, SessionId, TokenError, Verified};
+use crate::token::{Claims, PayloadBuffer, Purpose, Scope, SessionId, TokenError, Verified};
 use crate::users::{User, Users};
 
 /// All that a decision rests on, borrowed for one request.
@@ -275,6 +275,7 @@ impl<'a> Gate<'a> {
             ends_at: identity.ends_at,
             // Not that of the users now: a password that changed during the request ends the session.
             epoch: identity.epoch?,
+            scope: Scope::default(),
         };
         let later = claims.expires_at > identity.expires_at;
         later.then(|| self.session_cookie(&claims, head.tls, now)).flatten()

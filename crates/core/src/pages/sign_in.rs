@@ -11,7 +11,7 @@ use crate::password::PasswordHash;
 use crate::reply::Reply;
 use crate::request::RequestHead;
 use crate::return_path::ReturnPath;
-use crate::token::{Claims, SessionId};
+use crate::token::{Claims, Scope, SessionId};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -130,6 +130,7 @@ impl Gate<'_> {
             expires_at: self.expiry(issued_at, ends_at),
             ends_at,
             epoch: self.ring.epoch(&check.username, check.hash.as_str()),
+            scope: Scope::default(),
         }
     }
 
