@@ -10,7 +10,7 @@ use crate::negotiate::Format;
 use crate::page::Notice;
 use crate::reply::Reply;
 use crate::request::RequestHead;
-use crate::token::{Claims, SessionId};
+use crate::token::{Claims, Scope, SessionId};
 use serde_json::json;
 
 /// Fresh random bits for a login.
@@ -93,6 +93,7 @@ impl Gate<'_> {
             expires_at: self.expiry(issued_at, ends_at),
             ends_at,
             epoch: self.ring.epoch(&check.username, check.hash.as_str()),
+            scope: Scope::default(),
         }
     }
 
