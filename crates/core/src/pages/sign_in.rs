@@ -1,7 +1,7 @@
 //! The login: from the form's body to a session.
 
 use super::{Action, ends, problem};
-use crate::event::{Event, Reason};
+use crate::event::{Event, LoginMethod, Reason};
 use crate::form::LoginForm;
 use crate::gate::Gate;
 use crate::limit::Limited;
@@ -112,7 +112,8 @@ impl Gate<'_> {
             }
             _ => Reply::redirect(303, check.return_to.as_str().to_owned()),
         };
-        let event = Event::LoginOk { user: check.username.clone(), realm: self.realm() };
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
+        let event = Event::LoginOk { user, method, realm: self.realm() };
         let reply = reply.header("Set-Cookie", session).header("Set-Cookie", device).event(event);
         Some(reply.ending(ends(&self.sessions(head, now))).uncached())
     }
@@ -139,15 +140,16 @@ impl Gate<'_> {
             Subject::User => Reason::BadPassword,
             Subject::Nobody => Reason::UnknownUser,
         };
-        let user = check.username.clone();
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
         let reply =
             self.form_again(head, check, 403, "invalid_credentials", Notice::InvalidCredentials);
-        reply.event(Event::LoginFailed { user, reason, realm: self.realm() }).uncached()
+        reply.event(Event::LoginFailed { user, method, reason, realm: self.realm() }).uncached()
     }
 
     /// The answer where no more checks can wait.
     pub fn busy(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
-        let event = Event::LoginBusy { user: check.username.clone(), realm: self.realm() };
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
+        let event = Event::LoginBusy { user, method, realm: self.realm() };
         let reply = self.form_again(head, check, 503, "busy", Notice::Busy(BUSY_SECONDS));
         reply.header("Retry-After", BUSY_SECONDS.to_string()).event(event).uncached()
     }
@@ -156,9 +158,9 @@ impl Gate<'_> {
     /// user.
     pub fn limited(&self, head: &RequestHead<'_>, check: &Check, limited: Limited) -> Reply {
         let Limited { seconds, reason } = limited;
-        let user = check.username.clone();
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
         let reply = self.form_again(head, check, 429, "limited", Notice::Limited(seconds));
-        let event = Event::LoginLimited { user, reason, realm: self.realm() };
+        let event = Event::LoginLimited { user, method, reason, realm: self.realm() };
         reply.header("Retry-After", seconds.to_string()).event(event).uncached()
     }
 
