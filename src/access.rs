@@ -71,7 +71,7 @@ fn refuse(request: Request<'_>, realm: &Realm, cause: Cause) -> Phase {
         realm.with_gate(|gate| request.with_head(visit, |head| gate.refusal(head, cause)));
     let Some(reply) = refusal else { return Phase::Refuse(500) };
     if reply.status == 401 && request.has_error_page(401) {
-        return match reply::challenge(request, &reply) {
+        return match reply::challenge(request, realm, &reply) {
             Some(()) => Phase::Refuse(401),
             None => Phase::Refuse(500),
         };

@@ -5,6 +5,7 @@
 //! - [`realm`]: settings, users, keys and shared memory of one realm
 //! - [`files`]: reading users and keys
 //! - [`insight`]: what an operator sees
+//! - [`metrics`]: what Prometheus sees
 //! - [`live`]: the users file, read again when it has been edited
 //! - [`state`]: ended sessions, kept in a file
 //! - [`nginx`]: the edge, the only unsafe code
@@ -18,6 +19,7 @@ mod files;
 mod insight;
 mod live;
 mod login;
+mod metrics;
 mod nginx;
 mod realm;
 mod state;

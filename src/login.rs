@@ -1,13 +1,13 @@
 //! The gate's own pages, answered before nginx looks for content.
 
 use crate::access::{self, Phase};
-use crate::insight;
 use crate::nginx::body::{self, Body};
 use crate::nginx::checks::{self, Outcome};
 use crate::nginx::clock;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use crate::realm::Realm;
+use crate::{insight, metrics};
 use authgate_core::form::MAX_BODY;
 use authgate_core::gate::Gate;
 use authgate_core::pages::{Action, Fresh};
@@ -26,18 +26,26 @@ pub(crate) fn post_read(request: Request<'_>) -> Phase {
 
 /// The PRECONTENT phase: answers the gate's own pages.
 pub(crate) fn precontent(request: Request<'_>) -> Phase {
-    if let Some(realm) = request.location().insight() {
-        return Phase::Sent(insight::answer(request, realm));
-    }
-    let Some((realm, page)) = access::page_at(request) else {
-        // A request that nginx could not read comes here by `error_page` alone.
-        return if request.is_main() { post_read(request) } else { Phase::Decline };
-    };
+    let Some((realm, page)) = access::page_at(request) else { return of_location(request) };
     let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| gate.page(page, head, clock::now());
     Phase::Sent(match with_gate(request, realm, answer) {
         Some(action) => perform(request, realm, action),
         None => Sent::failed(request),
     })
+}
+
+/// The gate lets everyone come to its pages, wherever they are: so they come before these.
+fn of_location(request: Request<'_>) -> Phase {
+    let location = request.location();
+    if location.shows_metrics() {
+        return Phase::Sent(metrics::answer(request));
+    }
+    match location.insight() {
+        Some(realm) => Phase::Sent(insight::answer(request, realm)),
+        // A request that nginx could not read comes here by `error_page` alone.
+        None if request.is_main() => post_read(request),
+        None => Phase::Decline,
+    }
 }
 
 /// Does what the core has decided.

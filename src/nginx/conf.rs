@@ -18,6 +18,8 @@ use std::rc::Rc;
 #[derive(Default)]
 pub(super) struct MainConf {
     realms: Vec<Rc<Realm>>,
+    /// Whether any location shows the metrics.
+    metrics: bool,
 }
 
 /// What a server says: the realms that any of its locations names.
@@ -34,6 +36,8 @@ pub(crate) struct LocationConf {
     status: Option<Directive>,
     /// The realm of `authgate_status`, found.
     insight: Option<Rc<Realm>>,
+    /// Where `authgate_metrics` stands.
+    metrics: Option<Place>,
     gate: Option<(Rc<Realm>, Mode)>,
 }
 
@@ -64,6 +68,11 @@ impl MainConf {
         &self.realms
     }
 
+    /// Whether there is anything to do at all.
+    pub(super) fn is_used(&self) -> bool {
+        self.metrics || !self.realms.is_empty()
+    }
+
     pub(super) fn add(&mut self, realm: Rc<Realm>) {
         self.realms.push(realm);
     }
@@ -89,6 +98,17 @@ impl LocationConf {
     /// The realm that the location shows.
     pub(crate) fn insight(&self) -> Option<&Realm> {
         self.insight.as_deref()
+    }
+
+    /// The directive that makes the location one of the gate's own, but for the metrics.
+    fn answers(&self) -> Option<&'static str> {
+        let endpoints = self.endpoints.as_ref().map(|_| "authgate_endpoints");
+        endpoints.or(self.status.as_ref().map(|_| "authgate_status"))
+    }
+
+    /// Whether the location shows the metrics.
+    pub(crate) fn shows_metrics(&self) -> bool {
+        self.metrics.is_some()
     }
 
     /// Whether the location has a gate.
@@ -172,6 +192,24 @@ pub(super) unsafe extern "C" fn authgate_status(
     })
 }
 
+/// `authgate_metrics`
+pub(super) unsafe extern "C" fn authgate_metrics(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    directive(cf, |cf| {
+        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
+        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+        if conf.metrics.is_some() {
+            return Err("\"authgate_metrics\" directive is duplicate".into());
+        }
+        conf.metrics = Some(place(cf));
+        module::main_conf(cf).metrics = true;
+        Ok(())
+    })
+}
+
 /// A location takes over what it does not say itself, and the server learns of its realm.
 pub(super) unsafe extern "C" fn merge_location(
     cf: *mut ngx_conf_t,
@@ -187,6 +225,11 @@ pub(super) unsafe extern "C" fn merge_location(
         {
             let mistake = "\"authgate_endpoints\" cannot stand beside \"authgate\" in one location";
             return Err(say_at(cf.log, mistake, &endpoints.place));
+        }
+        if let (Some(metrics), Some(other)) = (&child.metrics, child.answers()) {
+            let mistake =
+                format!("\"authgate_metrics\" cannot stand beside \"{other}\" in one location");
+            return Err(say_at(cf.log, &mistake, metrics));
         }
         if let Some(status) = &child.status {
             child.insight = find_realm(cf, status)?;

@@ -1,10 +1,11 @@
-//! A realm's shared memory: secrets, the ended sessions and the limiter's counters. Integers and
-//! offsets alone: nothing in it points into the module, which may be replaced.
+//! A realm's shared memory: secrets, the ended sessions, the limiter's counters and those of the
+//! metrics. Integers and offsets alone: nothing in it points into the module, which may be replaced.
 
 use super::{log, module, process};
 use crate::realm::Realm;
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::limit;
+use authgate_core::metrics::Metrics;
 use authgate_core::watch::{Complaint, Fingerprint};
 use ngx::ffi::{
     NGX_ERROR, NGX_OK, ngx_conf_t, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
@@ -33,10 +34,11 @@ struct Layout {
     slots: Part,
     buckets: Part,
     counters: Part,
+    metrics: Part,
 }
 
 /// Changes with everything that lies in the memory.
-const LAYOUT: u64 = u64::from_be_bytes(*b"authgat2");
+const LAYOUT: u64 = u64::from_be_bytes(*b"authgat3");
 
 /// Random numbers, as old as the memory.
 #[repr(C)]
@@ -138,6 +140,13 @@ impl Zone {
         self.locked(|| count(unsafe { &mut *part }))
     }
 
+    /// What the workers count.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        let part = self.part::<Metrics>(self.layout()?.metrics)?;
+        // SAFETY: `lay_out` has allocated one, zeroed; it is made of atomics, shared among workers.
+        unsafe { part.as_ref()?.first() }
+    }
+
     /// Says what users are in force from now on.
     pub(crate) fn set_users(&self, taken: Fingerprint) {
         self.with_users(|users| *users = taken);
@@ -166,6 +175,11 @@ impl Zone {
     /// There is nothing to complain of any more.
     pub(crate) fn is_well(&self, topic: Topic) {
         self.with_complaint(topic, Complaint::clear);
+    }
+
+    /// Whether there is something to complain of.
+    pub(crate) fn complains(&self, topic: Topic) -> bool {
+        self.with_complaint(topic, |complaint| complaint.stands()).unwrap_or(false)
     }
 
     fn with_complaint<R>(&self, topic: Topic, with: impl FnOnce(&mut Complaint) -> R) -> Option<R> {
@@ -302,8 +316,11 @@ unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
         let slots = allocate(size / 2, size_of::<Slot>())?;
         let buckets = allocate(size / 32, size_of::<Bucket>())?;
         let counters = allocate(size / 4, size_of::<limit::Slot>())?;
+        // Powers of two and whole pages are aligned to their size.
+        let metrics = allocate(size_of::<Metrics>(), size_of::<Metrics>())?;
         let head = layout.as_mut();
         (head.slots, head.buckets, head.counters) = (slots, buckets, counters);
+        head.metrics = metrics;
         getrandom::fill(&mut head.secrets.key).ok()?;
         getrandom::fill(&mut head.secrets.age).ok()?;
         getrandom::fill(&mut head.secrets.limiter).ok()?;

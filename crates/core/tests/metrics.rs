@@ -1,6 +1,11 @@
 //! What is counted of a realm, and how Prometheus reads it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it is wrong"
+)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! One check in a thread, and what comes of it on the event loop.
 
-use super::{Outcome, Then, Waiting, next, retry, settle, then_on};
+use super::{Outcome, Then, Waiting, next, report, retry, settle, then_on};
 use crate::nginx::crypt::crypt;
 use crate::nginx::entry::guard;
 use crate::nginx::reply::Sent;
@@ -18,6 +18,7 @@ use ngx::ffi::{
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{self, AssertUnwindSafe};
+use std::time::{Duration, Instant};
 
 /// A check in a thread. `task` comes first: nginx's pool knows this by its address.
 #[repr(C)]
@@ -30,6 +31,7 @@ struct Job {
     /// Taken by the thread, given back with the outcome.
     check: Check,
     matches: Option<bool>,
+    took: Duration,
     priority: Priority,
 }
 
@@ -69,7 +71,8 @@ pub(super) fn start(realm: &Realm, Waiting { request, check, then, tried }: Wait
     // on the event loop, which takes it back; `blocked` keeps the request until then.
     unsafe {
         let task = std::mem::zeroed::<ngx_thread_task_t>();
-        let job = Job { task, request, realm, then, tried, check, matches: None, priority };
+        let took = Duration::ZERO;
+        let job = Job { task, request, realm, then, tried, check, matches: None, took, priority };
         let job = Box::into_raw(Box::new(job));
         let task = &raw mut (*job).task;
         (*task).ctx = job.cast();
@@ -88,6 +91,7 @@ pub(super) fn start(realm: &Realm, Waiting { request, check, then, tried }: Wait
         (*(*request).main).set_blocked((*(*request).main).blocked() + 1);
     }
     realm.checks.running.set(realm.checks.running.get() + 1);
+    report(realm);
     Sent::LATER
 }
 
@@ -99,8 +103,8 @@ const KEEP_ALIVE: ngx_msec_t = 60_000;
 unsafe extern "C" fn run(job: *mut c_void, _log: *mut ngx_log_t) {
     let job = job.cast::<Job>();
     // SAFETY: these fields are this thread's alone until it returns (see `start`).
-    let (check, matches, priority) =
-        unsafe { (&(*job).check, &mut (*job).matches, (*job).priority) };
+    let (check, matches, took, priority) =
+        unsafe { (&(*job).check, &mut (*job).matches, &mut (*job).took, (*job).priority) };
     if priority == Priority::Lowest {
         lower_priority();
     }
@@ -109,7 +113,9 @@ unsafe extern "C" fn run(job: *mut c_void, _log: *mut ngx_log_t) {
         assert!(check.username != "panic-in-check", "on request");
         check.hash.verify(&check.password, crypt)
     };
+    let began = Instant::now();
     *matches = panic::catch_unwind(AssertUnwindSafe(verify)).map_err(std::mem::forget).ok();
+    *took = began.elapsed();
 }
 
 /// Once for each thread: nice 19, behind every other thread of the machine.
@@ -135,15 +141,19 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
         if (*event).timer_set() != 0 {
             ngx_del_timer(event);
         }
-        let Job { request, realm, then, tried, check, matches, .. } = *Box::from_raw(job);
+        let Job { request, realm, then, tried, check, matches, took, .. } = *Box::from_raw(job);
         let main = (*request).main;
         (*main).set_blocked((*main).blocked() - 1);
         let realm = &*realm;
         realm.checks.running.set(realm.checks.running.get() - 1);
         guard((), || {
+            if matches.is_some() {
+                realm.count_check(took);
+            }
             settle(realm, tried, how(&check, matches));
             next(realm);
             retry(realm);
+            report(realm);
         });
         finish(request, then, check, matches);
     }

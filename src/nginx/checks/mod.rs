@@ -12,6 +12,7 @@ use super::reply::Sent;
 use super::request::Request;
 use crate::realm::Realm;
 use authgate_core::limit::{Attempt, Decision, Limited, Reservation, Settled};
+use authgate_core::metrics::Checks;
 use authgate_core::network::Network;
 use authgate_core::pages::Check;
 use authgate_core::queue::FairQueue;
@@ -101,6 +102,7 @@ fn enqueue(
     let own = login.request;
     let limit = realm.checks.room(queue, realm.settings.checks.waiting);
     let displaced = queue.borrow_mut().push(network, login, limit);
+    report(realm);
     let Some(Waiting { request, check, then, tried }) = displaced else { return Sent::LATER };
     settle(realm, tried, Settled::Unchecked);
     if request == own {
@@ -147,6 +149,14 @@ pub(crate) fn tick(realm: &Realm) {
     }
     drop(tries);
     retry(realm);
+    report(realm);
+}
+
+/// Says how many checks there are, after each change and a few times a second.
+fn report(realm: &Realm) {
+    let Queue { running, waiting, undecided, .. } = &realm.checks;
+    let waiting = waiting.borrow().len() + undecided.borrow().len();
+    realm.report_checks(Checks { running: running.get() as u64, waiting: waiting as u64 });
 }
 
 /// Tells the limiter how a try has ended.
@@ -217,5 +227,6 @@ unsafe extern "C" fn give_up(ticket: *mut c_void) {
     let realm = unsafe { &*realm };
     if let Some(Waiting { tried, .. }) = realm.checks.remove(request) {
         settle(realm, tried, Settled::Unchecked);
+        report(realm);
     }
 }
