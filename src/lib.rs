@@ -6,6 +6,7 @@
 //! - [`files`]: reading files, and the keys among them
 //! - [`users`]: users and groups, read as one
 //! - [`insight`]: what an operator sees
+//! - [`metrics`]: what Prometheus sees
 //! - [`live`]: users and groups, read again when a file has been edited
 //! - [`state`]: ended sessions, kept in a file
 //! - [`verify`]: the verdict as an answer, for `auth_request` and other proxies
@@ -20,6 +21,7 @@ mod files;
 mod insight;
 mod live;
 mod login;
+mod metrics;
 mod nginx;
 mod realm;
 mod state;

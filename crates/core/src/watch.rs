@@ -120,6 +120,11 @@ impl Complaint {
         true
     }
 
+    /// Whether what has been complained of still holds.
+    pub fn stands(&self) -> bool {
+        self.what != 0
+    }
+
     /// All is well again.
     pub fn clear(&mut self) {
         *self = Self::default();
@@ -231,7 +236,9 @@ mod tests {
         assert!(due(&mut complaint, 8, true, 100_000));
         assert!(!due(&mut complaint, 8, true, 159_999));
         assert!(due(&mut complaint, 8, true, 160_000));
+        assert!(complaint.stands());
         complaint.clear();
+        assert!(!complaint.stands());
         assert!(due(&mut complaint, 8, true, 160_001));
         assert!(due(&mut complaint, 0, false, 160_002));
         assert!(!due(&mut complaint, 0, false, 160_003));
