@@ -330,7 +330,7 @@ fn verify_asks_the_state() {
     };
     both(true, true);
     let others = (0..2000_u128).map(|number| Record::Session {
-        id: SessionId(number.to_be_bytes()),
+        id: SessionId((number << 117).to_be_bytes()),
         user: UserTag::of("alice"),
         ends_at: now() + 3600,
     });
