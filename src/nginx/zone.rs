@@ -307,25 +307,40 @@ unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
         let slab = pool.as_ptr();
         let mut layout = NonNull::new(ngx_slab_calloc(slab, size_of::<Layout>()).cast::<Layout>())?;
         let size = (*slab).end.offset_from_unsigned((*slab).start);
-        let allocate = |bytes: usize, each: usize| {
-            let length = bytes / each;
-            let start = NonNull::new(ngx_slab_calloc(slab, length * each).cast::<u8>())?;
-            let offset = start.as_ptr().offset_from_unsigned(layout.as_ptr().cast());
-            Some(Part { length, offset })
-        };
-        let slots = allocate(size / 2, size_of::<Slot>())?;
-        let buckets = allocate(size / 32, size_of::<Bucket>())?;
-        let counters = allocate(size / 4, size_of::<limit::Slot>())?;
-        // Powers of two and whole pages are aligned to their size.
-        let metrics = allocate(size_of::<Metrics>(), size_of::<Metrics>())?;
+        let mut plan = Plan::default();
+        let parts = [
+            plan.part::<Metrics>(size_of::<Metrics>()),
+            plan.part::<Slot>(size / 2),
+            plan.part::<Bucket>(size / 32),
+            plan.part::<limit::Slot>(size / 4),
+        ];
+        let start = NonNull::new(ngx_slab_calloc(slab, plan.bytes).cast::<u8>())?;
+        let start = start.as_ptr().offset_from_unsigned(layout.as_ptr().cast());
+        let from_layout = |part: Part| Part { offset: start + part.offset, ..part };
         let head = layout.as_mut();
-        (head.slots, head.buckets, head.counters) = (slots, buckets, counters);
-        head.metrics = metrics;
+        [head.metrics, head.slots, head.buckets, head.counters] = parts.map(from_layout);
         getrandom::fill(&mut head.secrets.key).ok()?;
         getrandom::fill(&mut head.secrets.age).ok()?;
         getrandom::fill(&mut head.secrets.limiter).ok()?;
         head.layout = LAYOUT;
         (*slab).data = layout.as_ptr().cast();
         Some(layout)
+    }
+}
+
+/// Parts of one piece of memory: the slab rounds each piece up to whole pages, and the smallest zone
+/// has no page to spare. A piece that long begins with a page, aligned for anything.
+#[derive(Default)]
+struct Plan {
+    bytes: usize,
+}
+
+impl Plan {
+    /// As many T as that many bytes hold.
+    fn part<T>(&mut self, bytes: usize) -> Part {
+        let length = bytes / size_of::<T>();
+        let offset = self.bytes.next_multiple_of(align_of::<T>());
+        self.bytes = offset + length * size_of::<T>();
+        Part { length, offset }
     }
 }
