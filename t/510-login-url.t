@@ -63,7 +63,8 @@ sub at_login ($location) {
 my $browser = $server->client;
 my $refused = $browser->get('/graph?g0.expr=up&x=%2F', Host => $APP);
 is $refused->status, 302, 'a navigation from nobody: 302';
-is $refused->header('Location'), login_for("http://$APP/graph?g0.expr=up&x=%2F"), 'to the login server, with the whole address';
+is $refused->header('Location'), login_for("http://$APP/graph?g0.expr=up&x=%2F"),
+    'to the login server, with the whole address';
 is $refused->header('Cache-Control'), 'no-store', 'and no cache keeps it';
 
 for my $host ("app2.example.test:$port", "APP.Example.TEST:$port", 'app.example.test', "a.wild.example.test:$port",
@@ -73,20 +74,24 @@ for my $host ("app2.example.test:$port", "APP.Example.TEST:$port", 'app.example.
 }
 
 # D55: a host that is neither a name of the server nor listed is nobody's.
-for my $host ('evil.com', "127.0.0.1:$port", "wild.example.test:$port", 'app.example.test.evil.com', "r1.example.test:$port",
-    'evilapp.example.test', 'x.app.example.test', '_', "[::1]:$port", 'app.example.test.')
-{
+for my $host (
+    'evil.com',             "127.0.0.1:$port",     "wild.example.test:$port", 'app.example.test.evil.com',
+    "r1.example.test:$port", 'evilapp.example.test', 'x.app.example.test',      '_',
+    "[::1]:$port",          'app.example.test.',
+) {
     is location($browser, $host, '/x'), $LOGIN, "D55 Host: $host";
 }
-is $browser->get('/x', Host => 'evil.com', 'X-Forwarded-Host' => 'app.example.test', 'X-Forwarded-Proto' => 'https')
-    ->header('Location'), $LOGIN, 'D55 X-Forwarded-Host says nothing';
-is $browser->get('/x', Host => $APP, 'X-Forwarded-Host' => 'evil.com', 'X-Forwarded-Proto' => 'https')->header('Location'),
-    login_for("http://$APP/x"), 'D55 nor against Host';
-is $browser->raw("GET /x HTTP/1.0\r\nAccept: text/html\r\n\r\n")->header('Location'), $LOGIN, 'G93 HTTP/1.0 without Host';
+my @FORWARDED = ('X-Forwarded-Host' => 'app2.example.test', 'X-Forwarded-Proto' => 'https');
+is $browser->get('/x', Host => 'evil.com', @FORWARDED)->header('Location'), $LOGIN, 'D55 X-Forwarded-Host says nothing';
+is $browser->get('/x', Host => $APP, @FORWARDED)->header('Location'), login_for("http://$APP/x"),
+    'D55 nor against Host';
+is $browser->raw("GET /x HTTP/1.0\r\nAccept: text/html\r\n\r\n")->header('Location'), $LOGIN,
+    'G93 HTTP/1.0 without Host';
 is location($browser, $APP, '/' . 'a' x 2048), $LOGIN, 'D54 an address over 2 KiB is left out';
 
 my $tls = $server->client(port => $tls_port, tls => 1);
-is location($tls, "app.example.test:$tls_port", '/x'), login_for("https://app.example.test:$tls_port/x"), 'on TLS the scheme is https';
+is location($tls, "app.example.test:$tls_port", '/x'), login_for("https://app.example.test:$tls_port/x"),
+    'on TLS the scheme is https';
 is location($browser, 'app.example.test', '/secure-part/'),
     'https://login.example.test/secure/login?rd=' . coded('https://app.example.test/secure-part/', '/'),
     'and so it is with secure=on, whatever the connection is';
@@ -99,9 +104,10 @@ is_deeply JSON::PP::decode_json($json->body), { error => 'unauthenticated', logi
     'its JSON names the same address';
 my $html = $browser->get('/api', Host => $APP, 'Sec-Fetch-Mode' => 'cors');
 is $html->status, 401, 'the same for HTML';
-is(AuthGate::Page->parse($html->body)->link, login_for("http://$APP/api"), 'its link leads to the same address');
+is(AuthGate::Page->parse($html->body)->link, login_for("http://$APP/api"), 'its link leads there');
 my $session = $browser->get('/authgate/session', Host => $APP, Accept => 'application/json');
-is_deeply JSON::PP::decode_json($session->body), { error => 'unauthenticated', login => $LOGIN }, 'GET session names the login page';
+is_deeply JSON::PP::decode_json($session->body), { error => 'unauthenticated', login => $LOGIN },
+    'GET session names the login page';
 
 # ---- Signing in there, and back ----------------------------------------------------------------------
 
@@ -118,7 +124,8 @@ is $form->header('Content-Security-Policy') =~ s{ http://\Q$APP\E}{}r, $plain, '
 
 my $wrong = $browser->login('alice', 'wrong', rd => "http://$APP/hello.txt?a=1", headers => [@at_login]);
 is $wrong->status, 403, 'a wrong password';
-like $wrong->header('Content-Security-Policy'), qr{; form-action 'self' http://\Q$APP\E; }, 'the form again, with the same policy';
+is $wrong->header('Content-Security-Policy'), $form->header('Content-Security-Policy'),
+    'the form again, with the same policy';
 is(AuthGate::Page->parse($wrong->body)->field('rd'), "http://$APP/hello.txt?a=1", 'and the same address');
 
 my $in = $browser->sign_in('alice', rd => "http://$APP/hello.txt?a=1", headers => [@at_login]);
@@ -130,19 +137,19 @@ is $browser->get('/hello.txt', Host => "x.wild.example.test:$port")->status, 200
 my $again = $browser->get($target, @at_login);
 is $again->status, 303, 'signed in already: 303';
 is $again->header('Location'), "http://$APP/hello.txt?a=1", 'straight back';
-is $browser->get('/authgate/login?rd=' . coded('http://evil.com/'), @at_login)->header('Location'), '/', 'D50 but nowhere else';
+is $browser->get('/authgate/login?rd=' . coded('http://evil.com/'), @at_login)->header('Location'), '/',
+    'D50 but nowhere else';
 
 # ---- after -------------------------------------------------------------------------------------------
 
 # A session that the application refuses and the login server does not: nothing bounces between them.
 my $token  = $browser->cookie('authgate');
 my $issued = AuthGate::Token::read($token)->{issued_at};
-for my $case (
-    [ 0, 303 ], [ $issued - 1, 303 ], [ $issued, 200 ], [ $issued + 1, 200 ], [ '18446744073709551615', 200 ],
-    [ '18446744073709551616', 200 ], [ '-1', 200 ], [ 'x', 200 ], [ '', 200 ], [ "$issued&after=0", 200 ], [ '0&after=0', 200 ],
-) {
-    my ($after, $status) = @$case;
-    is $browser->get("$target&after=$after", @at_login)->status, $status, "after=" . ($after eq $issued ? 'its own' : $after) . ": $status";
+for my $after (0, $issued - 1) {
+    is $browser->get("$target&after=$after", @at_login)->status, 303, "after=$after, an older one: 303";
+}
+for my $after ($issued, $issued + 1, '18446744073709551615', '18446744073709551616', '-1', 'x', '', '0&after=0') {
+    is $browser->get("$target&after=$after", @at_login)->status, 200, "after=$after: the form";
 }
 
 my $other = $server->client(cookies => { authgate => $token });
@@ -150,8 +157,8 @@ $other->post('/authgate/logout', [], Host => $APP);
 my $stale = $server->client(cookies => { authgate => $token });
 is location($stale, $APP, '/x'), login_for("http://$APP/x", "&after=$issued"), 'a refused token: when it was issued';
 is location($stale, 'evil.com', '/x'), "$LOGIN?after=$issued", 'also without rd';
-is_deeply JSON::PP::decode_json($stale->get('/x', Host => $APP, Accept => 'application/json', 'Sec-Fetch-Mode' => 'cors')->body)->{login},
-    login_for("http://$APP/x", "&after=$issued"), 'and in JSON';
+my $told = $stale->get('/x', Host => $APP, Accept => 'application/json', 'Sec-Fetch-Mode' => 'cors');
+is JSON::PP::decode_json($told->body)->{login}, login_for("http://$APP/x", "&after=$issued"), 'and in JSON';
 
 my $unread = $server->client(cookies => { authgate => 'nonsense' });
 my $before = AuthGate::Token::now();
@@ -160,12 +167,13 @@ cmp_ok $now, '>=', $before, 'a token that cannot be read: now';
 cmp_ok $now, '<=', AuthGate::Token::now(), 'and not later';
 
 # Two tokens: the newest of them.
-my $device = $browser->cookie('authgate-device');
 my $old    = AuthGate::Token::sign(user => 'alice', purpose => 'device', issued_at => 1_000);
-my $both   = $server->client(headers => [ Accept => 'text/html', Cookie => "authgate=$old; authgate=$token; authgate=x" ]);
+my $cookie = "authgate=$old; authgate=$token; authgate=x";
+my $both   = $server->client(headers => [ Accept => 'text/html', Cookie => $cookie ]);
 is location($both, $APP, '/x'), login_for("http://$APP/x", "&after=$issued"), 'of several tokens the newest';
 my $one = $server->client(headers => [ Accept => 'text/html', Cookie => "authgate=$old" ]);
-is location($one, $APP, '/x'), login_for("http://$APP/x", '&after=1000'), 'C47 unverified: it only says when the form is shown';
+is location($one, $APP, '/x'), login_for("http://$APP/x", '&after=1000'),
+    'unverified: it only says when the form is shown';
 
 # ---- Signing out -------------------------------------------------------------------------------------
 

@@ -21,9 +21,10 @@ EOF_HTTP
 $server->make_certificate;
 $server->run;
 
-my $alice = $server->client(headers => [ Accept => 'text/html', Host => 'login.example.test' ]);
+my @headers = (Accept => 'text/html', Host => 'login.example.test');
+my $alice   = $server->client(headers => [@headers]);
 $alice->sign_in('alice');
-my $secure = $server->client(port => $server->port('tls'), tls => 1, headers => [ Accept => 'text/html', Host => 'login.example.test' ]);
+my $secure = $server->client(port => $server->port('tls'), tls => 1, headers => [@headers]);
 $secure->sign_in('alice');
 my @MOVED = sort qw(Cache-Control Connection Content-Length Date Location Server X-Content-Type-Options);
 
@@ -58,38 +59,42 @@ for my $string (grep { length coded($_) < 4000 } hostile()) {
 
 # The same with hosts that are listed.
 my @TRICKS = (
-    'https://gate.example@evil.com/',        'https://gate.example:443@evil.com/',  'https://evil.com@gate.example/',
-    'https://@gate.example/',                'https://a:b@gate.example/',           'https://gate.example%40evil.com/',
-    'https://evil.com%2f.tools.example.test/', 'https://evil.com%5c.tools.example.test/', 'https://evil.com%00.tools.example.test/',
-    'https://evil.com\\.tools.example.test/', 'https://evil.com\\@gate.example/',     'https://gate.example\\.evil.com/',
-    'https://gate.example\\/',               'https:\\\\gate.example/',             'https:/gate.example/',
-    'https:gate.example/',                   'https:///gate.example/',              'https://evil.com#.tools.example.test/',
-    'https://evil.com?.tools.example.test/', 'https://evil.com/.tools.example.test', 'https://evil.com/gate.example/',
-    'https://gate.example.evil.com/',        'https://gate.exampleevil.com/',       'https://eviltools.example.test/',
-    'https://x.gate.example/',               'https://gate.example./',              'https://.tools.example.test/',
-    'https://a..tools.example.test/',        'https://gate.example:/',              'https://gate.example:99999/',
-    'https://gate.example:+443/',            'https://gate.example:443:443/',       'https://gate.example:%34/',
-    'https://gate.example',                  'https://gate.example?x',              'https://gate.example#x',
-    'HTTPS://gate.example/',                 'ftp://gate.example/',                 'javascript://gate.example/%0aalert(1)',
-    '//gate.example/',                       '/\\gate.example/',                    'gate.example/',
-    ' https://gate.example/',                "\thttps://gate.example/",             "ht\ttps://gate.example/",
-    "https:/\t/gate.example/",               "https://evil.com\t.tools.example.test/", "https://evil.com\n.tools.example.test/",
-    "https://evil.com\r\n.tools.example.test/", 'https://evil.com .tools.example.test/', "https://gate.example\xe3\x80\x82evil.com/",
-    "https://evil\xe3\x80\x82com\xe3\x80\x82tools.example.test/", "https://gate\xef\xbc\x8eexample/", "https://evil.com\xef\xbc\x8f.tools.example.test/",
-    "https://gate.example\xc2\xad/",         'https://%67ate.example/',             'https://192.0.2.07/',
-    'https://0xc0000207/',                   'https://3221225991/',                 'https://192.0.519/',
-    'https://1.2.tools.example.test.1/',     'https://[::ffff:192.0.2.7]/',         'https://gate.example//evil.com',
-    'https://gate.example/\\evil.com',       'https://gate.example/..//evil.com',   'https://gate.example/%2f/evil.com',
-    'https://gate.example/a/../b',           "https://gate.example/x\r\nSet-Cookie:a=b", 'https://gate.example/x%0d%0aSet-Cookie:a=b',
-    'https://gate.example/authgate/login',   'https://gate.example/authgate/logout', 'https://login.example.test/authgate/%6cogin',
-    'https://login.example.test.evil.com/',  'https://login.example.test@evil.com/', 'https://gate.example/' . 'a' x 2048,
+    'https://gate.example@evil.com/', 'https://gate.example:443@evil.com/', 'https://evil.com@gate.example/',
+    'https://@gate.example/', 'https://a:b@gate.example/', 'https://gate.example%40evil.com/',
+    'https://evil.com%2f.tools.example.test/', 'https://evil.com%5c.tools.example.test/',
+    'https://evil.com%00.tools.example.test/', 'https://evil.com\\.tools.example.test/',
+    'https://evil.com\\@gate.example/', 'https://gate.example\\.evil.com/', 'https://gate.example\\/',
+    'https:\\\\gate.example/', 'https:/gate.example/', 'https:gate.example/', 'https:///gate.example/',
+    'https://evil.com#.tools.example.test/', 'https://evil.com?.tools.example.test/',
+    'https://evil.com/.tools.example.test', 'https://evil.com/gate.example/', 'https://gate.example.evil.com/',
+    'https://gate.exampleevil.com/', 'https://eviltools.example.test/', 'https://x.gate.example/',
+    'https://gate.example./', 'https://.tools.example.test/', 'https://a..tools.example.test/',
+    'https://gate.example:/', 'https://gate.example:99999/', 'https://gate.example:+443/',
+    'https://gate.example:443:443/', 'https://gate.example:%34/', 'https://gate.example', 'https://gate.example?x',
+    'https://gate.example#x', 'HTTPS://gate.example/', 'ftp://gate.example/',
+    'javascript://gate.example/%0aalert(1)', '//gate.example/', '/\\gate.example/', 'gate.example/',
+    ' https://gate.example/', "\thttps://gate.example/", "ht\ttps://gate.example/", "https:/\t/gate.example/",
+    "https://evil.com\t.tools.example.test/", "https://evil.com\n.tools.example.test/",
+    "https://evil.com\r\n.tools.example.test/", 'https://evil.com .tools.example.test/',
+    "https://gate.example\xe3\x80\x82evil.com/", "https://evil\xe3\x80\x82com\xe3\x80\x82tools.example.test/",
+    "https://gate\xef\xbc\x8eexample/", "https://evil.com\xef\xbc\x8f.tools.example.test/",
+    "https://gate.example\xc2\xad/", 'https://%67ate.example/', 'https://192.0.2.07/', 'https://0xc0000207/',
+    'https://3221225991/', 'https://192.0.519/', 'https://1.2.tools.example.test.1/', 'https://[::ffff:192.0.2.7]/',
+    'https://gate.example//evil.com', 'https://gate.example/\\evil.com', 'https://gate.example/..//evil.com',
+    'https://gate.example/%2f/evil.com', 'https://gate.example/a/../b', "https://gate.example/x\r\nSet-Cookie:a=b",
+    'https://gate.example/x%0d%0aSet-Cookie:a=b', 'https://gate.example/authgate/login',
+    'https://gate.example/authgate/logout', 'https://login.example.test/authgate/%6cogin',
+    'https://login.example.test.evil.com/', 'https://login.example.test@evil.com/',
+    'https://gate.example/' . 'a' x 2048,
 );
 is leads_to($alice, $_), '/', 'D50 ' . shown($_) for @TRICKS;
 
 # What Host says is nobody's word but for its own host.
-is $alice->get('/authgate/login?rd=' . coded("http://$_/x"), Host => $_)->header('Location'), "http://$_/x", "D55 Host: $_ is its own host"
-    for 'login.example.test', 'other.test';
-is $alice->get('/authgate/login?rd=' . coded('http://evil.com/x'), 'X-Forwarded-Host' => 'evil.com')->header('Location'), '/',
-    'D55 X-Forwarded-Host is nobody';
+for my $host ('login.example.test', 'other.test') {
+    my $get = $alice->get('/authgate/login?rd=' . coded("http://$host/x"), Host => $host);
+    is $get->header('Location'), "http://$host/x", "D55 Host: $host is its own host";
+}
+my $get = $alice->get('/authgate/login?rd=' . coded('http://evil.com/x'), 'X-Forwarded-Host' => 'evil.com');
+is $get->header('Location'), '/', 'D55 X-Forwarded-Host is nobody';
 
 done_testing;

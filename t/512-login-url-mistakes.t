@@ -59,15 +59,16 @@ for my $url (
     );
 }
 
-is_mistake(qq(invalid host name or wildcard "$_" in "return_hosts" directive), "return_hosts app.example.test $_; # MARK")
-    for 'https://app.example.test', 'app.example.test:443', '*', 'app.*', '~^app', '127.1', '[::1]', 'app..example.test';
+is_mistake(
+    qq(invalid host name or wildcard "$_" in "return_hosts" directive),
+    "return_hosts app.example.test $_; # MARK"
+) for 'https://app.example.test', 'app.example.test:443', '*', 'app.*', '~^app', '127.1', '[::1]', 'app..example.test';
 
 is_mistake(qq(invalid parameter "$_" in "forwarded" directive), "forwarded 127.0.0.1 $_; # MARK")
     for 'localhost', '192.0.2.0/33', '192.0.2', 'all', 'unix:/run/proxy', '127.0.0.1:80';
 
 is_mistake(qq(invalid number of arguments in "$_" directive), "$_; # MARK") for qw(login_url return_hosts forwarded);
-is_mistake(qq("$_" directive is duplicate), $KEYS, $DOMAIN, $LOGIN, 'return_hosts a.example;', 'forwarded ::1;', "$_ "
-        . ($_ eq 'login_url' ? 'https://a.example/' : $_ eq 'forwarded' ? '::1' : 'b.example') . '; # MARK')
-    for qw(login_url return_hosts forwarded);
+my %value = (login_url => 'https://a.example/', return_hosts => 'b.example', forwarded => '::1');
+is_mistake(qq("$_" directive is duplicate), $KEYS, $DOMAIN, "$_ $value{$_};", "$_ $value{$_}; # MARK") for sort keys %value;
 
 done_testing;
