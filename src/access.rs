@@ -1,21 +1,28 @@
 //! The gate in nginx's access phase, and what it leaves behind for the later ones.
 
+use crate::nginx::checks;
 use crate::nginx::clock;
+use crate::nginx::log;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use crate::nginx::visit::Visit;
 use crate::realm::Realm;
-use authgate_core::gate::{Cause, Gate, Verdict};
+use authgate_core::check::Check;
+use authgate_core::gate::{Decision, Gate, Outcome, Verdict};
 use authgate_core::pages::Page;
+use authgate_core::rules::Rules;
+use authgate_core::status::Status;
 use std::cell::Ref;
 
-/// What `authgate` says of a location.
+/// What `authgate` and what goes with it say of a location.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'c> {
     /// The realm.
     pub realm: &'c Realm,
     /// Whether anybody is refused.
     pub mode: Mode,
+    /// Who of those signed in may enter.
+    pub rules: &'c Rules,
 }
 
 /// Whether anybody is refused.
@@ -25,6 +32,8 @@ pub(crate) enum Mode {
     Required,
     /// Nobody is; the variables tell.
     Optional,
+    /// Nobody is yet; the log tells who would be.
+    DryRun,
 }
 
 /// What a phase handler tells nginx.
@@ -43,6 +52,17 @@ pub(crate) enum Phase {
 /// The right to pass.
 pub(crate) struct Pass(());
 
+/// What is known of who a request comes from.
+#[must_use]
+pub(crate) enum Known<'v> {
+    /// The realm's verdict.
+    Verdict(Ref<'v, Verdict>),
+    /// nginx calls again when the password has been checked.
+    Later(Sent),
+    /// Nothing: something inside has failed.
+    Failed,
+}
+
 /// The access phase: nginx has asked `allow`, `deny`, `auth_basic` and `auth_request` before.
 pub(crate) fn access(request: Request<'_>) -> Phase {
     if page_at(request).is_some() {
@@ -51,46 +71,130 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
     let Some(site) = request.location().site() else { return Phase::Decline };
     let Some(visit) = request.visit() else { return Phase::Refuse(500) };
     visit.admitted_by.set(Some(site.realm));
-    let cause = match (verdict(request, visit, site.realm).as_deref(), site.mode) {
-        (Some(Verdict::Admit(_)), _) => return admit(),
-        (_, Mode::Optional) => return Phase::Decline,
-        (Some(Verdict::Challenge(cause)), Mode::Required) => *cause,
-        (None, Mode::Required) => return Phase::Refuse(500),
+    let verdict = match identify(request, visit, site.realm) {
+        Known::Later(sent) => return Phase::Sent(sent),
+        Known::Verdict(verdict) => Some(verdict),
+        Known::Failed => None,
     };
-    // The verdict is let go of: a refusal ends the request, and the visit with it.
-    refuse(request, site.realm, cause)
+    let status = site.status(verdict.as_deref());
+    site.count(visit, status);
+    match (site.mode, status) {
+        (Mode::Required, Status::Ok) => admit(),
+        (Mode::Required, Status::Error) => Phase::Refuse(500),
+        (Mode::Required, _) => {
+            // The verdict is let go of: a refusal ends the request, and the visit with it.
+            let verdict = verdict.as_deref().cloned();
+            verdict.map_or(Phase::Refuse(500), |verdict| refuse(request, site.realm, &verdict))
+        }
+        (Mode::Optional, Status::Ok) => admit(),
+        (Mode::Optional, _) => Phase::Decline,
+        (Mode::DryRun, status) => {
+            site.tell(request, status);
+            Phase::Decline
+        }
+    }
 }
 
 fn admit() -> Phase {
     Phase::Pass(Pass(()))
 }
 
-fn refuse(request: Request<'_>, realm: &Realm, cause: Cause) -> Phase {
+impl Site<'_> {
+    /// How a request with this verdict fares here.
+    pub(crate) fn status(&self, verdict: Option<&Verdict>) -> Status {
+        match verdict {
+            None => Status::Error,
+            Some(Verdict::Admit(identity)) => {
+                match self.realm.with_gate(|gate| gate.permits(identity, self.rules)) {
+                    Some(true) => Status::Ok,
+                    Some(false) => Status::Forbidden,
+                    None => Status::Error,
+                }
+            }
+            Some(verdict) => verdict.status(),
+        }
+    }
+
+    /// Counts a request, the first time that a gate judges it.
+    pub(crate) fn count(&self, visit: &Visit<'_>, status: Status) {
+        if !visit.counted.replace(true) {
+            self.realm.count(status);
+        }
+    }
+
+    /// Says whom the gate would refuse.
+    pub(crate) fn tell(&self, request: Request<'_>, status: Status) {
+        if status != Status::Ok {
+            let (status, realm) = (status.as_str(), &self.realm.settings.name);
+            let text = format!("dry run: would refuse, reason \"{status}\", realm \"{realm}\"");
+            log::warn(request, &text);
+        }
+    }
+}
+
+fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
     let Some(visit) = request.visit() else { return Phase::Refuse(500) };
-    let refusal =
-        realm.with_gate(|gate| request.with_head(visit, |head| gate.refusal(head, cause)));
+    let refusal = realm.with_gate(|gate| {
+        request.with_head(visit, |head| gate.refusal(head, verdict, clock::now()))
+    });
     let Some(reply) = refusal else { return Phase::Refuse(500) };
-    if reply.status == 401 && request.has_error_page(401) {
-        return match reply::challenge(request, &reply) {
-            Some(()) => Phase::Refuse(401),
+    if matches!(reply.status, 401 | 403) && request.has_error_page(reply.status) {
+        return match reply::leave(request, &reply) {
+            Some(()) => Phase::Refuse(reply.status),
             None => Phase::Refuse(500),
         };
     }
     Phase::Sent(reply::refuse(request, realm, reply))
 }
 
-/// The verdict of `realm`, computed once for each visit. `None` where something inside fails.
+/// Who the request comes from, found out once for each visit and realm. A password that has to be
+/// checked for that is, and nginx goes on with the request afterwards.
+pub(crate) fn identify<'v, 'r>(
+    request: Request<'r>,
+    visit: &'v Visit<'r>,
+    realm: &Realm,
+) -> Known<'v> {
+    match ask(request, visit, realm) {
+        None => Known::Failed,
+        Some(Some(check)) => Known::Later(checks::submit(request, realm, check, checked)),
+        Some(None) => visit.verdict_of(realm).map_or(Known::Failed, Known::Verdict),
+    }
+}
+
+/// The verdict of `realm`, where it can be told at once.
 pub(crate) fn verdict<'v, 'r>(
     request: Request<'r>,
     visit: &'v Visit<'r>,
     realm: &Realm,
 ) -> Option<Ref<'v, Verdict>> {
-    if visit.verdict_of(realm).is_none() {
-        let verdict = realm
-            .with_gate(|gate| request.with_head(visit, |head| gate.decide(head, clock::now())))?;
-        visit.verdict.replace(Some((realm, verdict)));
-    }
+    ask(request, visit, realm)?;
     visit.verdict_of(realm)
+}
+
+/// Has the visit know the verdict, or gives the check that is needed for it.
+fn ask<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Option<Option<Check>> {
+    if visit.verdict_of(realm).is_some() {
+        return Some(None);
+    }
+    let decide = |gate: &Gate<'_>| request.with_head(visit, |head| gate.decide(head, clock::now()));
+    match realm.with_gate(decide)? {
+        Decision::Verdict(verdict) => visit.remember(realm, verdict),
+        Decision::Check(check) => return Some(Some(check)),
+    }
+    Some(None)
+}
+
+/// The password of a Basic credential has been checked, or could not be: nginx goes on.
+fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<Outcome>) -> Sent {
+    let verdict = outcome.and_then(|outcome| realm.with_gate(|gate| gate.of_check(check, outcome)));
+    let (Some((verdict, event)), Some(visit)) = (verdict, request.visit()) else {
+        return Sent::failed(request);
+    };
+    if let Some(event) = event {
+        reply::log_event(request, realm, &event);
+    }
+    visit.remember(realm, verdict);
+    request.go_on()
 }
 
 /// The realm and the page of the gate's own that this request is for.
@@ -102,18 +206,15 @@ pub(crate) fn page_at(request: Request<'_>) -> Option<(&Realm, Page)> {
 
 /// The cookie to send with the answer of an admitted request whose session is due for renewal.
 pub(crate) fn renewal<'r>(request: Request<'r>, visit: &Visit<'r>) -> Option<String> {
-    if !request.is_main() || !request.location().is_gated() {
+    if !request.is_main() {
         return None;
     }
-    let realm = visit.admitted_by.get()?;
-    match &*visit.verdict_of(realm)? {
-        Verdict::Admit(identity) if realm.may_renew() => {
-            let now = clock::now();
-            let renew = |gate: &Gate<'_>| {
-                request.with_head(visit, |head| gate.renewal(identity, head, now))
-            };
-            realm.with_gate(renew).flatten()
-        }
-        Verdict::Admit(_) | Verdict::Challenge(_) => None,
-    }
+    let gated = || visit.admitted_by.get().filter(|_| request.location().is_gated());
+    let realm = visit.verified_by.get().or_else(gated)?;
+    let verdict = visit.verdict_of(realm)?;
+    let identity = verdict.admitted().filter(|_| realm.may_renew())?;
+    let now = clock::now();
+    let renew =
+        |gate: &Gate<'_>| request.with_head(visit, |head| gate.renewal(identity, head, now));
+    realm.with_gate(renew).flatten()
 }

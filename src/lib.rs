@@ -7,6 +7,7 @@
 //! - [`insight`]: what an operator sees
 //! - [`live`]: the users file, read again when it has been edited
 //! - [`state`]: ended sessions, kept in a file
+//! - [`verify`]: the verdict as an answer, for `auth_request` and other proxies
 //! - [`nginx`]: the edge, the only unsafe code
 //!
 //! Nothing is decided here: that is `authgate-core`.
@@ -21,3 +22,4 @@ mod login;
 mod nginx;
 mod realm;
 mod state;
+mod verify;

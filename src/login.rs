@@ -1,15 +1,17 @@
 //! The gate's own pages, answered before nginx looks for content.
 
-use crate::access::{self, Phase};
+use crate::access::{self, Known, Phase};
 use crate::insight;
 use crate::nginx::body::{self, Body};
-use crate::nginx::checks::{self, Outcome};
+use crate::nginx::checks;
 use crate::nginx::clock;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use crate::realm::Realm;
+use crate::verify;
+use authgate_core::check::Check;
 use authgate_core::form::MAX_BODY;
-use authgate_core::gate::Gate;
+use authgate_core::gate::{Gate, Outcome};
 use authgate_core::pages::{Action, Fresh};
 use authgate_core::reply::Reply;
 use authgate_core::request::RequestHead;
@@ -26,8 +28,12 @@ pub(crate) fn post_read(request: Request<'_>) -> Phase {
 
 /// The PRECONTENT phase: answers the gate's own pages.
 pub(crate) fn precontent(request: Request<'_>) -> Phase {
-    if let Some(realm) = request.location().insight() {
+    let location = request.location();
+    if let Some(realm) = location.insight() {
         return Phase::Sent(insight::answer(request, realm));
+    }
+    if let Some(verify) = location.verify() {
+        return Phase::Sent(verify::answer(request, verify));
     }
     let Some((realm, page)) = access::page_at(request) else {
         // A request that nginx could not read comes here by `error_page` alone.
@@ -44,10 +50,23 @@ pub(crate) fn precontent(request: Request<'_>) -> Phase {
 fn perform(request: Request<'_>, realm: &Realm, action: Action) -> Sent {
     match action {
         Action::Reply(reply) => reply::send(request, realm, reply),
+        Action::Identify => session(request, realm),
         Action::ReadBody if request.begin_login(realm) => body::read(request, MAX_BODY, posted),
         Action::ReadBody => Sent::failed(request),
         Action::Check(check) => checks::submit(request, realm, check, checked),
     }
+}
+
+/// The session page, for whichever credential.
+fn session(request: Request<'_>, realm: &Realm) -> Sent {
+    let Some(visit) = request.visit() else { return Sent::failed(request) };
+    let verdict = match access::identify(request, visit, realm) {
+        Known::Verdict(verdict) => verdict.clone(),
+        Known::Later(sent) => return sent,
+        Known::Failed => return Sent::failed(request),
+    };
+    let reply = with_gate(request, realm, |gate, head| gate.session(head, &verdict, clock::now()));
+    reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
 }
 
 /// The body of a login is here.
@@ -61,20 +80,24 @@ fn posted(request: Request<'_>, body: Body) -> Sent {
 }
 
 /// A password has been checked, or could not be.
-fn checked(request: Request<'_>, outcome: Outcome) -> Sent {
-    let Some(realm) = request.login_realm() else { return Sent::failed(request) };
-    let reply = with_gate(request, realm, |gate, head| answer(gate, head, &outcome)).flatten();
+fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<Outcome>) -> Sent {
+    let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| answer(gate, head, check, outcome?);
+    let reply = with_gate(request, realm, answer).flatten();
     reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
 }
 
-fn answer(gate: &Gate<'_>, head: &RequestHead<'_>, outcome: &Outcome) -> Option<Reply> {
+fn answer(
+    gate: &Gate<'_>,
+    head: &RequestHead<'_>,
+    check: &Check,
+    outcome: Outcome,
+) -> Option<Reply> {
     match outcome {
-        Outcome::Checked(check, matches) => {
-            gate.checked(head, check, *matches, fresh()?, clock::now())
+        Outcome::Checked(matches) | Outcome::Shared(matches) => {
+            gate.checked(head, check, matches, fresh()?, clock::now())
         }
-        Outcome::Busy(check) => Some(gate.busy(head, check)),
-        Outcome::Limited(check, limited) => Some(gate.limited(head, check, *limited)),
-        Outcome::Failed => None,
+        Outcome::Busy => Some(gate.busy(head, check)),
+        Outcome::Limited(limited) => Some(gate.limited(head, check, limited)),
     }
 }
 

@@ -5,11 +5,13 @@ use crate::nginx::checks::{self, Queue};
 use crate::nginx::zone::{Secrets, Zone};
 use crate::nginx::{clock, process};
 use crate::state::State;
+use authgate_core::basic::{Answer, Concluded, Digest, DigestKey, Moment};
 use authgate_core::gate::Gate;
 use authgate_core::journal::Record;
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::limit::{Attempt, Decision, Limiter, Reservation, Settled};
 use authgate_core::settings::Settings;
+use authgate_core::status::Status;
 use authgate_core::users::Users;
 use std::cell::{Cell, OnceCell, RefCell};
 
@@ -25,6 +27,7 @@ pub(crate) struct Realm {
     pub outdated: Cell<bool>,
     keys: Option<Keys>,
     ring: OnceCell<KeyRing>,
+    basic_key: OnceCell<DigestKey>,
     /// Its shared memory.
     pub zone: Zone,
     /// What is kept across restarts.
@@ -51,6 +54,7 @@ impl Realm {
             outdated: Cell::new(false),
             keys,
             ring: OnceCell::new(),
+            basic_key: OnceCell::new(),
             zone: Zone::default(),
             state,
             checks: Queue::default(),
@@ -72,6 +76,7 @@ impl Realm {
         if let Some(secrets) = self.zone.secrets() {
             // Set once for each configuration; a second time it would be the same.
             let _ = self.ring.set(self.derive(secrets, state)?);
+            let _ = self.basic_key.set(DigestKey::new(&secrets.basic));
         }
         state.map_or(Ok(()), |state| state.load(self))
     }
@@ -98,6 +103,8 @@ impl Realm {
             users: &users,
             ring: self.ring.get()?,
             ended: self.zone.ended()?,
+            basic: self.zone.basic(self.settings.basic_cache)?,
+            basic_key: self.basic_key.get()?,
         }))
     }
 
@@ -111,6 +118,28 @@ impl Realm {
     /// Whether a session may be renewed: not while others may have ended it unheard.
     pub(crate) fn may_renew(&self) -> bool {
         self.state.as_ref().is_none_or(|state| state.is_current(self))
+    }
+
+    /// What to do with a Basic credential that is not known to hold; `waits_since` when it waits for the
+    /// check of an equal one.
+    pub(crate) fn ask_basic(&self, digest: Digest, waits_since: Option<u64>) -> Answer {
+        let table = self.zone.basic(self.settings.basic_cache);
+        let ask = || table.map(|table| table.ask(digest, waits_since, moment()));
+        self.zone.locked(ask).flatten().unwrap_or(Answer::Check)
+    }
+
+    /// Says how the check of a Basic credential has ended.
+    pub(crate) fn conclude_basic(&self, digest: Digest, how: Concluded) {
+        let table = self.zone.basic(self.settings.basic_cache);
+        self.zone.locked(|| table.map(|table| table.conclude(digest, how, moment())));
+    }
+
+    /// Says that these checks are still under way.
+    pub(crate) fn touch_basic(&self, digests: &[Digest]) {
+        let table = self.zone.basic(self.settings.basic_cache);
+        let now = clock::monotonic();
+        let touch = || table.map(|table| digests.iter().for_each(|it| table.touch(*it, now)));
+        self.zone.locked(touch);
     }
 
     /// Asks the limiter for a try; `None` where there is no limit.
@@ -130,6 +159,10 @@ impl Realm {
         self.zone.with_counters(|slots| with(&mut Limiter { limits, key, slots }))
     }
 
+    /// Counts a request that a gate has judged.
+    #[expect(clippy::unused_self, reason = "counters are to come")]
+    pub(crate) fn count(&self, _status: Status) {}
+
     /// What a worker does before its first request.
     pub(crate) fn start(&self) {
         live::start(self);
@@ -143,4 +176,8 @@ impl Realm {
         }
         checks::tick(self);
     }
+}
+
+fn moment() -> Moment {
+    Moment { unix: clock::now(), monotonic: clock::monotonic() }
 }

@@ -4,8 +4,12 @@ use super::entry::guard;
 use super::log;
 use super::module;
 use super::request::bytes;
+use super::server_names;
 use crate::access::{Mode, Site};
 use crate::realm::Realm;
+use crate::verify::{Navigations, Verify};
+use authgate_core::hosts::Hosts;
+use authgate_core::rules::{Rule, Rules};
 use authgate_core::settings::Settings;
 use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK, Pool};
 use ngx::ffi::{ngx_command_t, ngx_conf_t, ngx_log_t, ngx_str_t};
@@ -24,17 +28,36 @@ pub(super) struct MainConf {
 #[derive(Default)]
 pub(crate) struct ServerConf {
     realms: Vec<Rc<Realm>>,
+    names: Hosts,
 }
 
 /// What a location says.
 #[derive(Default)]
 pub(crate) struct LocationConf {
     authgate: Option<Directive>,
+    require: Option<Require>,
+    dry_run: Option<bool>,
     endpoints: Option<Directive>,
     status: Option<Directive>,
+    verify: Option<(Directive, Navigations)>,
     /// The realm of `authgate_status`, found.
     insight: Option<Rc<Realm>>,
-    gate: Option<(Rc<Realm>, Mode)>,
+    gate: Option<Gate>,
+    verifier: Option<(Gate, Navigations)>,
+}
+
+/// The directives `authgate_require` of one level, and where the first of them stands.
+#[derive(Clone)]
+struct Require {
+    rules: Rules,
+    place: Place,
+}
+
+/// What holds at a location, inherited or not.
+struct Gate {
+    realm: Rc<Realm>,
+    mode: Mode,
+    rules: Rules,
 }
 
 /// `authgate NAME [optional]` or `off`, and where it stands.
@@ -78,12 +101,29 @@ impl ServerConf {
     pub(crate) fn realms(&self) -> &[Rc<Realm>] {
         &self.realms
     }
+
+    /// The names of the server, regular expressions left out.
+    pub(crate) fn names(&self) -> &Hosts {
+        &self.names
+    }
+}
+
+impl Gate {
+    fn site(&self) -> Site<'_> {
+        Site { realm: &self.realm, mode: self.mode, rules: &self.rules }
+    }
 }
 
 impl LocationConf {
     /// The gate of the location, where it has one.
     pub(crate) fn site(&self) -> Option<Site<'_>> {
-        self.gate.as_ref().map(|(realm, mode)| Site { realm, mode: *mode })
+        self.gate.as_ref().map(Gate::site)
+    }
+
+    /// What the location verifies for others.
+    pub(crate) fn verify(&self) -> Option<Verify<'_>> {
+        let (gate, navigations) = self.verifier.as_ref()?;
+        Some(Verify { site: gate.site(), navigations: *navigations })
     }
 
     /// The realm that the location shows.
@@ -115,16 +155,16 @@ pub(super) unsafe extern "C" fn authgate(
         // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
         let conf = unsafe { &mut *conf.cast::<LocationConf>() };
         if conf.authgate.is_some() {
-            return Err("\"authgate\" directive is duplicate".into());
+            return Err(duplicate("authgate"));
         }
         let arguments = arguments(cf)?;
         let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         let (realm, mode) = match arguments.as_slice() {
             ["off"] => (None, Mode::Required),
-            ["off", second] => return Err(invalid_parameter(second)),
+            ["off", second] => return Err(invalid_parameter(second, "authgate")),
             [name] => (Some((*name).to_owned()), Mode::Required),
             [name, "optional"] => (Some((*name).to_owned()), Mode::Optional),
-            [.., last] => return Err(invalid_parameter(last)),
+            [.., last] => return Err(invalid_parameter(last, "authgate")),
             [] => return Err("invalid number of arguments".into()),
         };
         conf.authgate = Some(Directive { realm, mode, place: place(cf) });
@@ -132,8 +172,8 @@ pub(super) unsafe extern "C" fn authgate(
     })
 }
 
-fn invalid_parameter(parameter: &str) -> String {
-    format!("invalid parameter \"{parameter}\" in \"authgate\" directive")
+fn invalid_parameter(parameter: &str, directive: &str) -> String {
+    format!("invalid parameter \"{parameter}\" in \"{directive}\" directive")
 }
 
 /// `authgate_endpoints NAME`
@@ -153,7 +193,7 @@ pub(super) unsafe extern "C" fn authgate_endpoints(
 fn name_realm(cf: &ngx_conf_t, slot: &mut Option<Directive>) -> Result<(), String> {
     let (directive, realm) = (argument(cf, 0)?, argument(cf, 1)?);
     if slot.is_some() {
-        return Err(format!("\"{directive}\" directive is duplicate"));
+        return Err(duplicate(&directive));
     }
     *slot = Some(Directive { realm: Some(realm), mode: Mode::Required, place: place(cf) });
     Ok(())
@@ -172,6 +212,79 @@ pub(super) unsafe extern "C" fn authgate_status(
     })
 }
 
+/// `authgate_verify NAME [redirect]`
+pub(super) unsafe extern "C" fn authgate_verify(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    directive(cf, |cf| {
+        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
+        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+        let mut named = None;
+        if conf.verify.is_none() {
+            name_realm(cf, &mut named)?;
+        }
+        let Some(named) = named else { return Err(duplicate("authgate_verify")) };
+        let navigations = match arguments(cf)?.get(2).map(String::as_str) {
+            None => Navigations::Refused,
+            Some("redirect") => Navigations::Redirected,
+            Some(other) => return Err(invalid_parameter(other, "authgate_verify")),
+        };
+        conf.verify = Some((named, navigations));
+        Ok(())
+    })
+}
+
+/// `authgate_require [user=NAMES] [group=NAMES]`
+pub(super) unsafe extern "C" fn authgate_require(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    directive(cf, |cf| {
+        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
+        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+        let arguments = arguments(cf)?;
+        let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+        let rule = Rule::parse(&arguments).map_err(|error| error.to_string())?;
+        let require = conf
+            .require
+            .get_or_insert_with(|| Require { rules: Rules::default(), place: place(cf) });
+        require.rules.0.push(rule);
+        Ok(())
+    })
+}
+
+/// `authgate_dry_run on` or `off`
+pub(super) unsafe extern "C" fn authgate_dry_run(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    directive(cf, |cf| {
+        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
+        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+        let on = match argument(cf, 1)?.as_str() {
+            "on" => true,
+            "off" => false,
+            other => return Err(invalid_parameter(other, "authgate_dry_run")),
+        };
+        if conf.dry_run.replace(on).is_some() {
+            return Err(duplicate("authgate_dry_run"));
+        }
+        if on {
+            let text = format!("\"authgate_dry_run\" is on, nobody is refused in {}", place(cf));
+            log::conf_warn(cf.log, &text);
+        }
+        Ok(())
+    })
+}
+
+fn duplicate(directive: &str) -> String {
+    format!("\"{directive}\" directive is duplicate")
+}
+
 /// A location takes over what it does not say itself, and the server learns of its realm.
 pub(super) unsafe extern "C" fn merge_location(
     cf: *mut ngx_conf_t,
@@ -182,29 +295,92 @@ pub(super) unsafe extern "C" fn merge_location(
         // SAFETY: nginx calls this with two configurations that `create` made.
         let (parent, child) =
             unsafe { (&*parent.cast::<LocationConf>(), &mut *child.cast::<LocationConf>()) };
-        if let (Some(endpoints), Some(Directive { realm: Some(_), .. })) =
-            (&child.endpoints, &child.authgate)
-        {
-            let mistake = "\"authgate_endpoints\" cannot stand beside \"authgate\" in one location";
-            return Err(say_at(cf.log, mistake, &endpoints.place));
-        }
+        child.check_neighbours(cf)?;
         if let Some(status) = &child.status {
             child.insight = find_realm(cf, status)?;
         }
-        if child.authgate.is_none() {
-            // Also for locations nested in one with authgate_endpoints.
-            child.authgate.clone_from(&parent.authgate);
+        let own = child.require.is_some();
+        child.inherit(parent);
+        let alone = child.endpoints.as_ref().or(child.verify.as_ref().map(|(verify, _)| verify));
+        match alone {
+            Some(directive) => {
+                let gate = child.gate_of(cf, directive)?;
+                child.verifier = child.verify.as_ref().zip(gate).map(|((_, to), gate)| (gate, *to));
+            }
+            None => {
+                let authgate = child.authgate.clone();
+                child.gate = match &authgate {
+                    Some(authgate) => child.gate_of(cf, authgate)?,
+                    None => None,
+                };
+            }
         }
-        if let Some(endpoints) = &child.endpoints {
-            use_realm(cf, endpoints)?;
-            return Ok(());
+        match (&child.require, child.holds()) {
+            // What is inherited ends with `off`; what stands here would say nothing.
+            (Some(require), false) if own => {
+                Err(say_at(cf.log, NOTHING_TO_REQUIRE, &require.place))
+            }
+            _ => Ok(()),
         }
-        child.gate = match &child.authgate {
-            None => None,
-            Some(authgate) => use_realm(cf, authgate)?.map(|realm| (realm, authgate.mode)),
-        };
-        Ok(())
     })
+}
+
+const NOTHING_TO_REQUIRE: &str =
+    "\"authgate_require\" needs \"authgate\" with a realm in the same place or above";
+const OPTIONAL: &str = "\"authgate_require\" cannot hold where \"authgate\" is \"optional\"";
+
+impl LocationConf {
+    /// Directives that a location has for itself.
+    fn check_neighbours(&self, cf: &ngx_conf_t) -> Result<(), String> {
+        let verify = self.verify.as_ref().map(|(verify, _)| verify);
+        let gated = matches!(&self.authgate, Some(Directive { realm: Some(_), .. }));
+        let alone = [("authgate_endpoints", self.endpoints.as_ref()), ("authgate_verify", verify)];
+        for (name, directive) in alone {
+            if let Some(directive) = directive.filter(|_| gated) {
+                let mistake =
+                    format!("\"{name}\" cannot stand beside \"authgate\" in one location");
+                return Err(say_at(cf.log, &mistake, &directive.place));
+            }
+        }
+        match (&self.endpoints, verify) {
+            (Some(_), Some(verify)) => {
+                let mistake = "\"authgate_verify\" cannot stand beside \"authgate_endpoints\" in one location";
+                Err(say_at(cf.log, mistake, &verify.place))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Also for locations nested in one that is there for itself.
+    fn inherit(&mut self, parent: &Self) {
+        if self.authgate.is_none() {
+            self.authgate.clone_from(&parent.authgate);
+        }
+        if self.require.is_none() {
+            self.require.clone_from(&parent.require);
+        }
+        self.dry_run = self.dry_run.or(parent.dry_run);
+    }
+
+    /// What holds here by a directive that names a realm; `None` where it says `off`.
+    fn gate_of(&self, cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Gate>, String> {
+        let Some(realm) = use_realm(cf, directive)? else { return Ok(None) };
+        let mode = match (directive.mode, self.dry_run) {
+            (Mode::Optional, _) => Mode::Optional,
+            (_, Some(true)) => Mode::DryRun,
+            (mode, _) => mode,
+        };
+        if let Some(require) = self.require.as_ref().filter(|_| mode == Mode::Optional) {
+            return Err(say_at(cf.log, OPTIONAL, &require.place));
+        }
+        let rules = self.require.as_ref().map_or_else(Rules::default, |it| it.rules.clone());
+        Ok(Some(Gate { realm, mode, rules }))
+    }
+
+    /// Whether somebody is asked here who he is.
+    fn holds(&self) -> bool {
+        self.gate.is_some() || self.verifier.is_some()
+    }
 }
 
 /// Finds the realm that a directive names; `None` where it says `off`.
@@ -219,6 +395,7 @@ fn find_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Re
 fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Realm>>, String> {
     let Some(realm) = find_realm(cf, directive)? else { return Ok(None) };
     let log = cf.log;
+    let names = server_names::read(cf);
     let server = module::merged_server_conf(cf);
     if server.realms.iter().any(|other| Rc::ptr_eq(other, &realm)) {
         return Ok(Some(realm));
@@ -229,6 +406,7 @@ fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Rea
         let mistake = format!("realms \"{other}\" and \"{name}\" {COLLISION}");
         return Err(say_at(log, &mistake, &directive.place));
     }
+    server.names = names;
     server.realms.push(Rc::clone(&realm));
     Ok(Some(realm))
 }

@@ -57,15 +57,21 @@ fn apply(request: Request<'_>) -> Option<()> {
 /// Sets a field: once, whatever `expires`, `add_header` or an application said, but for fields of
 /// which an answer may have several.
 fn set_header(request: Request<'_>, name: &'static str, value: &str) -> Option<()> {
-    // Nothing with a line break in it gets out, wherever it came from.
-    HeaderValue::from_str(value).ok()?;
+    // Nothing with a line break in it gets out, wherever it came from. A user name may be UTF-8.
+    HeaderValue::from_bytes(value.as_bytes()).ok()?;
     if !["Set-Cookie", "WWW-Authenticate"].contains(&name) {
         remove(request, |line, _| line.eq_ignore_ascii_case(name.as_bytes()));
     }
     if name == "Cache-Control" {
         remove(request, |line, _| line.eq_ignore_ascii_case(b"expires"));
     }
-    push_header(request, name, value).map(|_| ())
+    let line = push_header(request, name, value)?;
+    if name == "WWW-Authenticate" {
+        // SAFETY: headers_out of a live request; auth_request takes the challenge of its subrequest
+        // from here.
+        unsafe { (*request.raw()).headers_out.www_authenticate = line }
+    }
+    Some(())
 }
 
 /// A renewed cookie is for one visitor: no cache in between may keep the answer.

@@ -21,7 +21,7 @@ pub(super) fn event(request: Request<'_>, event: &Event) {
 }
 
 /// Writes a warning about a request.
-pub(super) fn warn(request: Request<'_>, text: &str) {
+pub(crate) fn warn(request: Request<'_>, text: &str) {
     write(request.log(), NGX_LOG_WARN, &format!("authgate: {text}"));
 }
 

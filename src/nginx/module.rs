@@ -12,12 +12,12 @@ use crate::access::{self, Phase};
 use crate::login;
 use crate::realm::Realm;
 use ngx::ffi::{
-    NGX_CONF_BLOCK, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR, NGX_HTTP_LIF_CONF,
-    NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF,
-    NGX_HTTP_MAIN_CONF_OFFSET, NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_OK, NGX_RS_MODULE_SIGNATURE,
-    nginx_version, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t, ngx_cycle, ngx_cycle_t,
-    ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt,
-    ngx_http_module, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR,
+    NGX_HTTP_LIF_CONF, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
+    NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET, NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_OK,
+    NGX_RS_MODULE_SIGNATURE, nginx_version, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t,
+    ngx_cycle, ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module,
+    ngx_http_handler_pt, ngx_http_module, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
     ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_uint_t,
 };
@@ -25,7 +25,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr::{addr_of, addr_of_mut, null, null_mut};
 use std::rc::Rc;
 
-static mut COMMANDS: [ngx_command_t; 5] = [
+static mut COMMANDS: [ngx_command_t; 8] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_realm"),
         type_: (NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1) as ngx_uint_t,
@@ -36,12 +36,7 @@ static mut COMMANDS: [ngx_command_t; 5] = [
     },
     ngx_command_t {
         name: ngx::ngx_string!("authgate"),
-        type_: (NGX_HTTP_MAIN_CONF
-            | NGX_HTTP_SRV_CONF
-            | NGX_HTTP_LOC_CONF
-            | NGX_HTTP_LIF_CONF
-            | NGX_HTTP_LMT_CONF
-            | NGX_CONF_TAKE12) as ngx_uint_t,
+        type_: (EVERYWHERE | NGX_CONF_TAKE12) as ngx_uint_t,
         set: Some(conf::authgate),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
@@ -63,8 +58,39 @@ static mut COMMANDS: [ngx_command_t; 5] = [
         offset: 0,
         post: null_mut(),
     },
+    ngx_command_t {
+        name: ngx::ngx_string!("authgate_verify"),
+        type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE12) as ngx_uint_t,
+        set: Some(conf::authgate_verify),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    },
+    ngx_command_t {
+        name: ngx::ngx_string!("authgate_require"),
+        type_: (EVERYWHERE | NGX_CONF_1MORE) as ngx_uint_t,
+        set: Some(conf::authgate_require),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    },
+    ngx_command_t {
+        name: ngx::ngx_string!("authgate_dry_run"),
+        type_: (EVERYWHERE | NGX_CONF_TAKE1) as ngx_uint_t,
+        set: Some(conf::authgate_dry_run),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    },
     ngx_command_t::empty(),
 ];
+
+/// Where a gate may stand.
+const EVERYWHERE: u32 = NGX_HTTP_MAIN_CONF
+    | NGX_HTTP_SRV_CONF
+    | NGX_HTTP_LOC_CONF
+    | NGX_HTTP_LIF_CONF
+    | NGX_HTTP_LMT_CONF;
 
 static GATE_CONTEXT: ngx_http_module_t = ngx_http_module_t {
     preconfiguration: Some(preconfiguration),

@@ -4,6 +4,7 @@ use super::body;
 use super::log;
 use super::request::{Request, string};
 use crate::realm::Realm;
+use authgate_core::event::Event;
 use authgate_core::reply::Reply;
 use ngx::ffi::{
     NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
@@ -52,7 +53,7 @@ pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     }
     let Some(visit) = request.visit() else { return Sent::failed(request) };
     if let Some(event) = &reply.event {
-        log::event(request, event);
+        log_event(request, realm, event);
         visit.outcome.set(Some(event.status()));
     }
     // SAFETY: a live request that nothing has answered yet, finalized here alone.
@@ -119,8 +120,13 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
     }
 }
 
+/// Writes the line of an event.
+pub(crate) fn log_event(request: Request<'_>, _realm: &Realm, event: &Event) {
+    log::event(request, event);
+}
+
 /// Leaves a refusal to the location's own `error_page`, with the challenge and without caching.
-pub(crate) fn challenge(request: Request<'_>, reply: &Reply) -> Option<()> {
+pub(crate) fn leave(request: Request<'_>, reply: &Reply) -> Option<()> {
     if let Some(event) = &reply.event {
         log::event(request, event);
     }

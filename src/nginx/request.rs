@@ -3,14 +3,15 @@
 use super::conf::{LocationConf, ServerConf};
 use super::headers;
 use super::module;
+use super::reply::Sent;
 use super::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::gate;
 use authgate_core::request::{Method, RequestHead};
 use ngx::ffi::{
-    NGX_HTTP_DELETE, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_core_loc_conf_t,
-    ngx_http_core_module, ngx_http_err_page_t, ngx_http_request_t, ngx_log_t, ngx_pnalloc,
-    ngx_str_t, sockaddr,
+    NGX_HTTP_DELETE, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_block_reading,
+    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_run_phases, ngx_http_err_page_t,
+    ngx_http_request_t, ngx_log_t, ngx_pnalloc, ngx_str_t, sockaddr,
 };
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -111,6 +112,19 @@ impl<'r> Request<'r> {
         visit.map(|visit| visit.login.set(Some(realm))).is_some()
     }
 
+    /// Has nginx go on with a request that has waited in a phase handler, where it has stopped.
+    pub(crate) fn go_on(self) -> Sent {
+        // SAFETY: a live request that no handler has answered; nginx calls the handler of the same
+        // phase again.
+        unsafe {
+            let raw = self.raw();
+            (*raw).read_event_handler = Some(ngx_http_block_reading);
+            (*raw).write_event_handler = Some(ngx_http_core_run_phases);
+            ngx_http_core_run_phases(raw);
+        }
+        Sent::LATER
+    }
+
     /// The realm whose login is under way.
     pub(crate) fn login_realm(self) -> Option<&'r Realm> {
         self.visit()?.login.get()
@@ -120,21 +134,18 @@ impl<'r> Request<'r> {
     /// every realm of the server, and an API token. `None` where memory is short.
     pub(crate) fn strip_credentials(self) -> Option<()> {
         let realms = self.server().realms();
+        // SAFETY: null, or a line of the live request's headers.
+        let authorization = unsafe { self.get().headers_in.authorization.as_ref() };
+        let authorization = authorization.map_or(&[][..], |line| bytes(line.value));
         for realm in realms {
             headers::strip_cookies(self, &realm.settings.cookie)?;
         }
-        let bearer = |realm: &Rc<Realm>| realm.settings.accept.bearer() && self.has_api_token();
-        if realms.iter().any(bearer) {
+        let takes = |realm: &Rc<Realm>| gate::takes(realm.settings.accept, authorization);
+        if realms.iter().any(takes) {
             self.visit()?;
             headers::strip_authorization(self)?;
         }
         Some(())
-    }
-
-    fn has_api_token(&self) -> bool {
-        // SAFETY: null, or a line of the live request's headers.
-        let line = unsafe { self.get().headers_in.authorization.as_ref() };
-        line.is_some_and(|line| gate::is_api_token(bytes(line.value)))
     }
 
     /// Whether the location answers `status` with a page of its own (`error_page`), and nginx would
@@ -161,12 +172,20 @@ impl<'r> Request<'r> {
         visit: &Visit<'r>,
         read: impl FnOnce(&RequestHead<'_>) -> R,
     ) -> R {
-        let fields = |name: &str| headers::find(self, name).map(<[u8]>::trim_ascii);
+        // In a subrequest it is the main request that is asked about.
+        let main = self.main();
+        let fields = |name: &str| headers::find(main, name).map(<[u8]>::trim_ascii);
+        // Whoever asks from elsewhere does not ask about the address that is asked.
+        let asked = !self.is_main() || self.location().verify().is_none();
         read(&RequestHead {
-            method: self.method(),
-            path: self.path(),
-            target: bytes(self.get().unparsed_uri),
-            query: bytes(self.get().args),
+            method: main.method(),
+            method_name: bytes(main.get().method_name),
+            path: asked.then(|| visit.path()),
+            target: bytes(main.get().unparsed_uri),
+            query: bytes(main.get().args),
+            host: headers::find(main, "host").filter(|_| asked),
+            scheme: None,
+            server_names: self.server().names(),
             tls: self.tls(),
             cookies: visit.cookies(),
             authorization: visit.authorization(),

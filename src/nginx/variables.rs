@@ -3,8 +3,9 @@
 use super::entry::guard;
 use super::request::{Request, string};
 use super::visit::Visit;
-use crate::access;
+use crate::access::{self, Mode};
 use authgate_core::gate::{Identity, Verdict};
+use authgate_core::status::Status;
 use ngx::ffi::{
     NGX_ERROR, NGX_HTTP_VAR_NOCACHEABLE, NGX_OK, ngx_conf_t, ngx_hash_key_t, ngx_http_add_variable,
     ngx_http_core_main_conf_t, ngx_http_get_variable_pt, ngx_http_request_t, ngx_http_variable_t,
@@ -105,24 +106,27 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     if variable == Variable::Status
         && let Some(outcome) = Visit::find(request).and_then(|visit| visit.outcome.get())
     {
-        return Some(outcome.into());
+        return Some(outcome.as_str().into());
     }
-    let Some(site) = request.location().site() else {
-        return (variable == Variable::Status).then(|| "off".into());
+    let location = request.location();
+    let Some(site) = location.site().or_else(|| Some(location.verify()?.site)) else {
+        return (variable == Variable::Status).then(|| Status::Off.as_str().into());
     };
     let realm = site.realm;
     let visit = request.visit()?;
     let verdict = access::verdict(request, visit, realm);
-    match (variable, verdict.as_deref()) {
-        (Variable::Realm, _) => Some(realm.settings.name.clone()),
-        (Variable::Status, None) => Some("error".into()),
-        (Variable::Status, Some(Verdict::Admit(_))) => Some("ok".into()),
-        (Variable::Status, Some(Verdict::Challenge(cause))) => Some(cause.as_str().into()),
-        (Variable::Groups, Some(Verdict::Admit(identity))) => {
-            Some(realm.users.borrow().get(identity.user())?.groups.join(","))
-        }
-        (variable, Some(Verdict::Admit(identity))) => of_identity(identity, variable),
-        _ => None,
+    let status = site.status(verdict.as_deref());
+    match variable {
+        Variable::Realm => return Some(realm.settings.name.clone()),
+        Variable::Status => return Some(status.as_str().into()),
+        _ => {}
+    }
+    // Where nobody is refused, nobody is named who would be.
+    let named = status == Status::Ok || site.mode == Mode::Required;
+    let identity = verdict.as_deref().and_then(Verdict::identity).filter(|_| named)?;
+    match variable {
+        Variable::Groups => Some(realm.users.borrow().get(identity.user())?.groups.join(",")),
+        variable => of_identity(identity, variable),
     }
 }
 
@@ -130,8 +134,8 @@ fn of_identity(identity: &Identity, variable: Variable) -> Option<String> {
     match variable {
         Variable::User => Some(identity.user().into()),
         Variable::Method => Some(identity.credential.as_str().into()),
-        Variable::Session => Some(identity.session.to_string()),
-        Variable::Expires => Some(identity.expires_at.to_string()),
+        Variable::Session => Some(identity.id()?.to_string()),
+        Variable::Expires => Some(identity.expires_at()?.to_string()),
         Variable::Groups | Variable::Realm | Variable::Status => None,
     }
 }

@@ -3,34 +3,34 @@
 //! record of the main request's pool, as ngx_http_realip_module's does.
 
 use super::body::Reading;
-use super::checks::Then;
 use super::headers;
 use super::request::{Request, bytes};
 use crate::realm::Realm;
 use authgate_core::gate::Verdict;
-use authgate_core::pages::Check;
+use authgate_core::status::Status;
 use ngx::ffi::{ngx_pool_cleanup_add, ngx_pool_cleanup_t};
 use std::cell::{Cell, Ref, RefCell};
 use std::ffi::c_void;
 
 /// One visit of a client: a main request with its subrequests and internal redirects.
 pub(crate) struct Visit<'r> {
+    path: &'r [u8],
     cookies: &'r [&'r [u8]],
     authorization: Option<&'r [u8]>,
-    /// The verdict and the realm that gave it.
-    pub verdict: RefCell<Option<(*const Realm, Verdict)>>,
+    /// The verdicts, and the realms that gave them.
+    verdicts: RefCell<Vec<(*const Realm, Verdict)>>,
+    /// The realm whose `authgate_verify` admitted the request, to renew its session.
+    pub verified_by: Cell<Option<&'r Realm>>,
+    /// Whether a gate has counted the request.
+    pub counted: Cell<bool>,
     /// The realm whose gate admitted the request, to renew its session.
     pub admitted_by: Cell<Option<&'r Realm>>,
     /// The fields of the gate's own answer, set last.
     pub reply_headers: RefCell<Vec<(&'static str, String)>>,
     /// A body that is being read.
     pub(super) reading: RefCell<Option<Reading>>,
-    /// A password check that has ended: `None` inside where it failed to run.
-    pub(super) checked: RefCell<Option<(Check, Option<bool>)>>,
-    /// Who is told of it.
-    pub(super) then: Cell<Option<Then>>,
     /// How a sign-in or a sign-out ended, for `$authgate_status`.
-    pub outcome: Cell<Option<&'static str>>,
+    pub outcome: Cell<Option<Status>>,
     /// The realm whose login is under way.
     pub login: Cell<Option<&'r Realm>>,
 }
@@ -65,15 +65,16 @@ impl<'r> Visit<'r> {
         let cookies = cookie_values(main)?;
         let authorization = main.get().headers_in.authorization;
         let visit = Self {
+            path: main.path(),
             cookies,
             // SAFETY: null, or a line of the live request's headers.
             authorization: unsafe { authorization.as_ref() }.map(|line| bytes(line.value)),
-            verdict: RefCell::default(),
+            verdicts: RefCell::default(),
+            verified_by: Cell::default(),
+            counted: Cell::default(),
             admitted_by: Cell::default(),
             reply_headers: RefCell::default(),
             reading: RefCell::default(),
-            checked: RefCell::default(),
-            then: Cell::default(),
             outcome: Cell::default(),
             login: Cell::default(),
         };
@@ -92,11 +93,24 @@ impl<'r> Visit<'r> {
 
     /// The verdict that `realm` has given on this visit.
     pub(crate) fn verdict_of(&self, realm: &Realm) -> Option<Ref<'_, Verdict>> {
-        Ref::filter_map(self.verdict.borrow(), |known| match known {
-            Some((by, verdict)) if std::ptr::eq(*by, realm) => Some(verdict),
-            _ => None,
+        Ref::filter_map(self.verdicts.borrow(), |known| {
+            let own = known.iter().find(|(by, _)| std::ptr::eq(*by, realm));
+            own.map(|(_, verdict)| verdict)
         })
         .ok()
+    }
+
+    /// Remembers the verdict of `realm`, unless it has given one.
+    pub(crate) fn remember(&self, realm: &Realm, verdict: Verdict) {
+        if self.verdict_of(realm).is_none() {
+            self.verdicts.borrow_mut().push((realm, verdict));
+        }
+    }
+
+    /// The path of the main request when the visit began: where a credential was presented, that is
+    /// before any rewrite.
+    pub(crate) fn path(&self) -> &'r [u8] {
+        self.path
     }
 
     /// The values of the `Cookie` lines that the client sent.

@@ -3,6 +3,7 @@
 
 use super::{log, module, process};
 use crate::realm::Realm;
+use authgate_core::basic;
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::limit;
 use authgate_core::watch::{Complaint, Fingerprint};
@@ -33,10 +34,11 @@ struct Layout {
     slots: Part,
     buckets: Part,
     counters: Part,
+    basic: Part,
 }
 
 /// Changes with everything that lies in the memory.
-const LAYOUT: u64 = u64::from_be_bytes(*b"authgat2");
+const LAYOUT: u64 = u64::from_be_bytes(*b"authgat3");
 
 /// Random numbers, as old as the memory.
 #[repr(C)]
@@ -47,6 +49,8 @@ pub(crate) struct Secrets {
     pub age: [u8; 32],
     /// The key of the limiter's hashes.
     pub limiter: [u8; 16],
+    /// The key of the digests of Basic credentials.
+    pub basic: [u8; 32],
 }
 
 /// What workers tell each other of the files under `state`.
@@ -125,6 +129,14 @@ impl Zone {
         let (slots, buckets) =
             unsafe { (&*self.part::<Slot>(layout.slots)?, &*self.part::<Bucket>(layout.buckets)?) };
         Some(Ended { head: &layout.ended, slots, buckets })
+    }
+
+    /// The Basic credentials that held, taken without a check for `ttl` seconds. Who writes holds the
+    /// lock.
+    pub(crate) fn basic(&self, ttl: u64) -> Option<basic::Table<'_>> {
+        let part = self.part::<basic::Slot>(self.layout()?.basic)?;
+        // SAFETY: as for the ended sessions.
+        Some(basic::Table { slots: unsafe { &*part }, ttl })
     }
 
     /// Gives the limiter's counters to `count`, while no other worker has them.
@@ -302,11 +314,14 @@ unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
         let slots = allocate(size / 2, size_of::<Slot>())?;
         let buckets = allocate(size / 32, size_of::<Bucket>())?;
         let counters = allocate(size / 4, size_of::<limit::Slot>())?;
+        let basic = allocate(size / 16, size_of::<basic::Slot>())?;
         let head = layout.as_mut();
-        (head.slots, head.buckets, head.counters) = (slots, buckets, counters);
+        (head.slots, head.buckets) = (slots, buckets);
+        (head.counters, head.basic) = (counters, basic);
         getrandom::fill(&mut head.secrets.key).ok()?;
         getrandom::fill(&mut head.secrets.age).ok()?;
         getrandom::fill(&mut head.secrets.limiter).ok()?;
+        getrandom::fill(&mut head.secrets.basic).ok()?;
         head.layout = LAYOUT;
         (*slab).data = layout.as_ptr().cast();
         Some(layout)

@@ -2,6 +2,7 @@
 
 use crate::gate::Cause;
 use crate::limit::LimitReason;
+use crate::status::Status;
 use core::fmt;
 
 /// What happened.
@@ -47,6 +48,13 @@ pub enum Event {
         /// The realm.
         realm: String,
     },
+    /// A user may not.
+    Forbidden {
+        /// The user.
+        user: String,
+        /// The realm.
+        realm: String,
+    },
     /// A credential was refused.
     TokenRefused {
         /// Why.
@@ -82,19 +90,23 @@ impl Event {
         match self {
             Self::LoginFailed { .. } | Self::LoginLimited { .. } => Level::Error,
             Self::LoginBusy { .. } => Level::Warn,
-            Self::LoginOk { .. } | Self::Logout { .. } | Self::TokenRefused { .. } => Level::Info,
+            Self::LoginOk { .. }
+            | Self::Logout { .. }
+            | Self::Forbidden { .. }
+            | Self::TokenRefused { .. } => Level::Info,
         }
     }
 
     /// What `$authgate_status` says of a request that ends with this.
-    pub fn status(&self) -> &'static str {
+    pub fn status(&self) -> Status {
         match self {
             // Who signs out had a session that was good.
-            Self::LoginOk { .. } | Self::Logout { .. } => "ok",
-            Self::LoginFailed { reason, .. } => reason.as_str(),
-            Self::LoginLimited { .. } => "limited",
-            Self::LoginBusy { .. } => "busy",
-            Self::TokenRefused { reason, .. } => reason.as_str(),
+            Self::LoginOk { .. } | Self::Logout { .. } => Status::Ok,
+            Self::LoginFailed { reason, .. } => reason.status(),
+            Self::LoginLimited { .. } => Status::Limited,
+            Self::LoginBusy { .. } => Status::Busy,
+            Self::Forbidden { .. } => Status::Forbidden,
+            Self::TokenRefused { reason, .. } => reason.status(),
         }
     }
 }
@@ -119,6 +131,9 @@ impl fmt::Display for Event {
             Self::Logout { user, realm } => {
                 write!(f, "logout, user \"{}\", realm \"{realm}\"", Escaped(user))
             }
+            Self::Forbidden { user, realm } => {
+                write!(f, "forbidden, user \"{}\", realm \"{realm}\"", Escaped(user))
+            }
             Self::TokenRefused { reason, realm } => {
                 write!(f, "token refused, reason \"{}\", realm \"{realm}\"", reason.as_str())
             }
@@ -127,11 +142,15 @@ impl fmt::Display for Event {
 }
 
 impl Reason {
-    fn as_str(self) -> &'static str {
+    fn status(self) -> Status {
         match self {
-            Self::BadPassword => "bad_password",
-            Self::UnknownUser => "unknown_user",
+            Self::BadPassword => Status::BadPassword,
+            Self::UnknownUser => Status::UnknownUser,
         }
+    }
+
+    fn as_str(self) -> &'static str {
+        self.status().as_str()
     }
 }
 

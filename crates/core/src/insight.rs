@@ -98,7 +98,9 @@ fn shown_ban(ban: &Ban, names: &HashMap<u64, &str>) -> Value {
             json!({ "network": network.to_string(), "seconds": seconds })
         }
         Subject::User(key) => json!({ "user": names.get(&key), "seconds": seconds }),
-        Subject::Device(_) => json!({ "device": true, "seconds": seconds }),
+        Subject::Device(_) | Subject::Credential(_) => {
+            json!({ "device": true, "seconds": seconds })
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod basic;
+pub mod check;
 pub mod cookie;
 pub mod ended;
 pub mod event;
@@ -30,6 +32,7 @@ pub mod reply;
 pub mod request;
 pub mod return_path;
 pub mod return_target;
+pub mod rules;
 pub mod settings;
 pub mod status;
 pub mod token;

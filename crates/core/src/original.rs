@@ -3,6 +3,7 @@
 
 use crate::hosts::HostAndPort;
 use crate::percent;
+use crate::request::Scheme;
 use percent_encoding::percent_decode;
 
 /// The longest value, in bytes, that is read.
@@ -29,34 +30,6 @@ pub enum Peer {
     Trusted,
     /// Anyone else, nginx's own subrequests included.
     Untrusted,
-}
-
-/// A scheme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// `http`
-    Http,
-    /// `https`
-    Https,
-}
-
-impl Scheme {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-
-    fn read(text: &[u8]) -> Option<Self> {
-        match text {
-            // Some proxies tell of a WebSocket handshake so.
-            b"http" | b"ws" => Some(Self::Http),
-            b"https" | b"wss" => Some(Self::Https),
-            _ => None,
-        }
-    }
 }
 
 /// The request that a proxy asks about. What it does not tell is `None`.
@@ -139,7 +112,7 @@ impl<'a> Told<'a> {
     fn by_forwarded(lines: Lines<'a>) -> Option<Self> {
         Some(Self {
             method: read(lines("x-forwarded-method"), method)?,
-            scheme: read(lines("x-forwarded-proto"), Scheme::read)?,
+            scheme: read(lines("x-forwarded-proto"), scheme)?,
             host: read(lines("x-forwarded-host"), host)?,
             target: read(lines("x-forwarded-uri"), target)?,
         })
@@ -180,6 +153,15 @@ fn method(text: &[u8]) -> Option<&str> {
     (!text.is_empty() && text.as_bytes().iter().all(is_token)).then_some(text)
 }
 
+fn scheme(text: &[u8]) -> Option<Scheme> {
+    match text {
+        // Some proxies tell of a WebSocket handshake so.
+        b"http" | b"ws" => Some(Scheme::Http),
+        b"https" | b"wss" => Some(Scheme::Https),
+        _ => None,
+    }
+}
+
 fn host(text: &[u8]) -> Option<HostAndPort<'_>> {
     std::str::from_utf8(text).ok().and_then(HostAndPort::read)
 }
@@ -198,7 +180,7 @@ fn url(text: &[u8]) -> Option<Told<'_>> {
     let (authority, path) = rest.split_at_checked(memchr::memchr(b'/', rest)?)?;
     Some(Told {
         method: None,
-        scheme: Some(Scheme::read(scheme)?),
+        scheme: Some(self::scheme(scheme)?),
         host: Some(host(authority)?),
         target: Some(target(path)?),
     })

@@ -51,14 +51,12 @@ impl Reply {
 
     /// A redirect to a path on this host, or an URL that the configuration names (RFC 9110, 15.4).
     pub fn redirect(status: u16, location: String) -> Self {
-        Self {
-            status,
-            content_type: None,
-            body: String::new(),
-            headers: vec![("Location", location)],
-            ends: Vec::new(),
-            event: None,
-        }
+        Self { headers: vec![("Location", location)], ..Self::empty(status) }
+    }
+
+    /// No body.
+    pub fn empty(status: u16) -> Self {
+        Self { content_type: None, ..Self::with_body(status, TEXT, String::new()) }
     }
 
     /// Adds a field.

@@ -1,5 +1,7 @@
 //! The head of a request, as the gate sees it: borrowed, nothing decoded twice.
 
+use crate::hosts::Hosts;
+
 /// A method, as far as the gate tells them apart (RFC 9110, section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -15,6 +17,25 @@ pub enum Method {
     Other,
 }
 
+/// A scheme (RFC 9110, section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`
+    Http,
+    /// `https`
+    Https,
+}
+
+impl Scheme {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
 /// Looks a header field up by its lower-case name: the first line of that name, without
 /// surrounding white space. Only fields that decide nothing about identity are read through it.
 pub type Fields<'a> = &'a dyn Fn(&str) -> Option<&'a [u8]>;
@@ -24,12 +45,21 @@ pub type Fields<'a> = &'a dyn Fn(&str) -> Option<&'a [u8]>;
 pub struct RequestHead<'a> {
     /// The method.
     pub method: Method,
-    /// The path as nginx matched it to a location: decoded and normalized.
-    pub path: &'a [u8],
+    /// The method as the client sent it.
+    pub method_name: &'a [u8],
+    /// The path that the client asked for, decoded and normalized by nginx, before any rewrite;
+    /// `None` where it is not known: another proxy asks and does not say for what.
+    pub path: Option<&'a [u8]>,
     /// The request target's path and query as the client sent them.
     pub target: &'a [u8],
     /// The query, without the `?`, as the client sent it.
     pub query: &'a [u8],
+    /// `host[:port]` that the client asked, as it wrote it; `None` where it is not known.
+    pub host: Option<&'a [u8]>,
+    /// The scheme that the client asked by, where another proxy tells it; `None`: the connection tells.
+    pub scheme: Option<Scheme>,
+    /// The names of the server.
+    pub server_names: &'a Hosts,
     /// Whether the connection is TLS.
     pub tls: bool,
     /// The values of all `Cookie` lines, in order.

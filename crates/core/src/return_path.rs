@@ -27,7 +27,12 @@ impl ReturnPath {
     /// has no `//`, no `\`, no dot segment and no control character: a proxy in front or behind may
     /// decode before a browser sees it. The query may hold anything that `raw` may.
     pub fn parse(raw: &[u8], gate_path: &str) -> Self {
-        Self::accept(raw, gate_path).unwrap_or_else(|| Self("/".to_owned()))
+        Self::accept(raw, gate_path).unwrap_or_else(Self::root)
+    }
+
+    /// `/`
+    pub fn root() -> Self {
+        Self("/".to_owned())
     }
 
     /// The path and query, byte for byte as given.

@@ -3,9 +3,9 @@
 use crate::hosts::{HostAndPort, Hosts};
 use crate::return_path::{MAX_LENGTH, ReturnPath};
 
-/// What a login may return to.
+/// Within which bounds a login may return.
 #[derive(Clone, Copy)]
-pub struct Rule<'a> {
+pub struct Bounds<'a> {
     /// Where the gate's own pages are.
     pub gate_path: &'a str,
     /// The hosts that the realm lists (`return_hosts`).
@@ -35,16 +35,21 @@ pub struct ReturnTarget {
 }
 
 impl ReturnTarget {
-    /// Takes `raw` as it stands, or `/` where `rule` refuses it.
+    /// Takes `raw` as it stands, or `/` outside `bounds`.
     ///
     /// A path: see [`ReturnPath::parse`]. An absolute URL has a scheme in lower case, a host that is
     /// listed or the request's own, perhaps a port, and a path by the same rule; no user information;
     /// at most 2 KiB in all.
-    pub fn parse(raw: &[u8], rule: &Rule<'_>) -> Self {
-        Self::absolute(raw, rule).unwrap_or_else(|| Self {
-            text: ReturnPath::parse(raw, rule.gate_path).as_str().to_owned(),
+    pub fn parse(raw: &[u8], bounds: &Bounds<'_>) -> Self {
+        Self::absolute(raw, bounds).unwrap_or_else(|| Self {
+            text: ReturnPath::parse(raw, bounds.gate_path).as_str().to_owned(),
             origin: 0,
         })
+    }
+
+    /// `/`
+    pub fn root() -> Self {
+        Self { text: "/".to_owned(), origin: 0 }
     }
 
     /// The path or the URL, byte for byte as given.
@@ -57,21 +62,21 @@ impl ReturnTarget {
         self.text.get(..self.origin).filter(|origin| !origin.is_empty())
     }
 
-    fn absolute(raw: &[u8], rule: &Rule<'_>) -> Option<Self> {
+    fn absolute(raw: &[u8], bounds: &Bounds<'_>) -> Option<Self> {
         let text = std::str::from_utf8(raw).ok().filter(|text| text.len() <= MAX_LENGTH)?;
-        let rest = rule.schemes.strip(text)?;
+        let rest = bounds.schemes.strip(text)?;
         let (authority, path) = rest.split_at_checked(rest.find('/')?)?;
         let host = HostAndPort::read_plain(authority)?.host;
-        if !rule.takes_host(host) {
+        if !bounds.takes_host(host) {
             return None;
         }
-        let path = ReturnPath::accept(path.as_bytes(), rule.gate_path)?;
+        let path = ReturnPath::accept(path.as_bytes(), bounds.gate_path)?;
         let origin = text.len() - path.as_str().len();
         Some(Self { text: text.to_owned(), origin })
     }
 }
 
-impl Rule<'_> {
+impl Bounds<'_> {
     fn takes_host(&self, host: &str) -> bool {
         self.hosts.allow(host) || self.own_host.is_some_and(|own| own.eq_ignore_ascii_case(host))
     }

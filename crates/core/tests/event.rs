@@ -78,10 +78,11 @@ fn each_event_has_its_status() {
         ),
         (Event::LoginBusy { user: user(), realm: realm() }, "busy"),
         (Event::Logout { user: user(), realm: realm() }, "ok"),
+        (Event::Forbidden { user: user(), realm: realm() }, "forbidden"),
         (Event::TokenRefused { reason: Cause::Revoked, realm: realm() }, "revoked"),
         (Event::TokenRefused { reason: Cause::UnknownKey, realm: realm() }, "unknown_key"),
     ] {
-        assert_eq!(event.status(), status, "{event}");
+        assert_eq!(event.status().as_str(), status, "{event}");
     }
 }
 

@@ -4,7 +4,8 @@
 
 mod support;
 
-use authgate_core::gate::{Credential, is_api_token};
+use authgate_core::gate::takes;
+use authgate_core::settings::Accept;
 use authgate_core::token::{Claims, Purpose, SessionId};
 use support::*;
 
@@ -81,16 +82,19 @@ fn each_cause_of_an_api_token() {
 fn an_identity_says_what_the_token_says() {
     let realm = realm();
     let by_cookie = realm.admitted(&get("/").cookie(&realm.session("carol")), NOW);
-    assert_eq!((by_cookie.user(), by_cookie.credential), ("carol", Credential::Cookie));
-    assert_eq!(by_cookie.credential.as_str(), "cookie");
-    assert_eq!(by_cookie.session, SessionId([7; 16]));
-    let times = (by_cookie.issued_at, by_cookie.expires_at, by_cookie.ends_at);
+    let session = support::session_of(&by_cookie);
+    assert_eq!((by_cookie.user(), by_cookie.credential.as_str()), ("carol", "cookie"));
+    assert_eq!((by_cookie.id(), by_cookie.expires_at()), (Some(session.id), Some(NOW + IDLE)));
+    assert_eq!(session.id, SessionId([7; 16]));
+    let times = (session.issued_at, session.expires_at, session.ends_at);
     assert_eq!(times, (NOW, NOW + IDLE, NOW + MAX));
     assert!(format!("{by_cookie:?}").contains("\"carol\""));
 
     let by_bearer = realm.admitted(&get("/").bearer(&realm.api_token("bob")), NOW);
-    assert_eq!((by_bearer.user(), by_bearer.credential), ("bob", Credential::Bearer));
-    assert_eq!(by_bearer.credential.as_str(), "bearer");
+    assert_eq!((by_bearer.user(), by_bearer.credential.as_str()), ("bob", "bearer"));
+    assert_eq!(by_bearer.session(), None);
+    let facts = (by_bearer.id(), by_bearer.expires_at());
+    assert_eq!(facts, (Some(SessionId([7; 16])), Some(NOW + MAX)));
 }
 
 #[test]
@@ -163,10 +167,11 @@ fn a12_the_end_is_the_session_s_own_whatever_max_becomes() {
     for max in ["1h", "12h", "10d"] {
         let realm = realm_with(&[("session", &[&format!("max={max}")])]);
         let identity = realm.admitted(&get("/").cookie(&token), NOW + IDLE / 2);
-        assert_eq!(identity.ends_at, NOW + MAX, "{max}");
+        assert_eq!(support::session_of(&identity).ends_at, NOW + MAX, "{max}");
         let renewed = realm.renewal(&identity, &get("/"), NOW + IDLE / 2).unwrap();
         let request = get("/").cookie(token_of(&renewed));
-        assert_eq!(realm.admitted(&request, NOW + IDLE).ends_at, NOW + MAX, "{max}");
+        let later = realm.admitted(&request, NOW + IDLE);
+        assert_eq!(support::session_of(&later).ends_at, NOW + MAX, "{max}");
     }
 }
 
@@ -321,7 +326,7 @@ fn g83_the_application_s_bearer_leaves_the_cookie_to_decide() {
         "agt_x",
         "",
     ] {
-        assert!(!is_api_token(authorization.as_bytes()), "{authorization}");
+        assert!(!takes(Accept::BEARER, authorization.as_bytes()), "{authorization}");
         let request = cookie.clone().authorization(authorization);
         assert_eq!(realm.says(&request, NOW), "ok alice", "{authorization}");
     }
@@ -334,7 +339,7 @@ fn g83_an_api_token_decides_alone() {
     let bob = realm.api_token("bob");
     for scheme in ["Bearer ", "bearer ", "BEARER   "] {
         let authorization = format!("{scheme}{bob} ");
-        assert!(is_api_token(authorization.as_bytes()));
+        assert!(takes(Accept::BEARER, authorization.as_bytes()));
         let request = cookie.clone().authorization(authorization);
         assert_eq!(realm.says(&request, NOW), "ok bob");
     }

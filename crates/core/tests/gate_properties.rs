@@ -64,7 +64,7 @@ proptest! {
         match (newest, bob) {
             (Some(issued_at), false) => {
                 let identity = realm.admitted(&request, NOW);
-                prop_assert_eq!((identity.user(), identity.issued_at), ("alice", issued_at));
+                prop_assert_eq!((identity.user(), session_of(&identity).issued_at), ("alice", issued_at));
             }
             (None, true) => prop_assert_eq!(realm.says(&request, NOW), "ok bob"),
             (Some(_), true) => prop_assert_eq!(realm.says(&request, NOW), "malformed"),

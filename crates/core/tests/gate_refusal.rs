@@ -4,14 +4,14 @@
 
 mod support;
 
-use authgate_core::gate::Cause;
+use authgate_core::gate::{Cause, Verdict};
 use authgate_core::reply::Reply;
 use authgate_core::request::Method;
 use authgate_core::return_path::{ReturnPath, from_query};
 use proptest::prelude::*;
 use support::*;
 
-const CAUSES: [Cause; 8] = [
+const CAUSES: [Cause; 9] = [
     Cause::Missing,
     Cause::Malformed,
     Cause::BadSignature,
@@ -20,10 +20,12 @@ const CAUSES: [Cause; 8] = [
     Cause::Revoked,
     Cause::UnknownUser,
     Cause::PasswordChanged,
+    Cause::BadPassword,
 ];
 
 fn refusal(realm: &Realm, request: &Request, cause: Cause) -> Reply {
-    let reply = request.with_head(|head| realm.gate().refusal(head, cause));
+    let reply =
+        request.with_head(|head| realm.gate().refusal(head, &Verdict::Challenge(cause), NOW));
     assert!(is_guarded(&reply), "{reply:?}");
     assert_eq!(reply.ends, []);
     reply

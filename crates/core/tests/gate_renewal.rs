@@ -14,7 +14,10 @@ fn a13_nothing_is_renewed_once_the_session_has_ended() {
     let realm = realm();
     let later = NOW + IDLE / 2;
     let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
-    realm.ended().apply(&support::ended(identity.session, "alice", identity.ends_at), later);
+    realm.ended().apply(
+        &support::ended(session_of(&identity).id, "alice", session_of(&identity).ends_at),
+        later,
+    );
     assert_eq!(realm.renewal(&identity, &get("/"), later), None);
 }
 
@@ -32,8 +35,9 @@ fn a13_renewed_after_a_tenth_of_idle() {
         renewed,
         format!("authgate={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={IDLE}")
     );
-    let after = realm.admitted(&get("/").cookie(token), NOW + IDLE / 10);
-    assert_eq!((after.session, after.ends_at), (identity.session, identity.ends_at));
+    let after = session_of(&realm.admitted(&get("/").cookie(token), NOW + IDLE / 10));
+    let before = session_of(&identity);
+    assert_eq!((after.id, after.ends_at), (before.id, before.ends_at));
     assert_eq!(after.issued_at, NOW + IDLE / 10);
     assert_eq!(after.expires_at, NOW + IDLE / 10 + IDLE);
     let on_tls = realm.renewal(&identity, &get("/").tls(), NOW + IDLE / 10).unwrap();
@@ -51,7 +55,7 @@ fn a6_a_session_of_another_key_is_renewed_by_the_first() {
     let renewed = realm.renewal(&identity, &get("/"), due).unwrap();
     assert!(renewed.starts_with("authgate=v1.first."));
     let after = get("/").cookie(token_of(&renewed));
-    assert_eq!(realm.admitted(&after, due).session, identity.session);
+    assert_eq!(realm.admitted(&after, due).id(), identity.id());
     // Due only when the answer goes out: the next request renews it.
     let early = realm.admitted(&request, due - 1);
     assert_eq!(realm.renewal(&early, &get("/"), due), None);
@@ -91,7 +95,10 @@ fn a13_a_renewal_during_a_logout_does_not_outlive_it() {
     let later = NOW + IDLE / 2;
     let identity = realm.admitted(&get("/").cookie(&realm.session("alice")), later);
     let renewed = realm.renewal(&identity, &get("/"), later).unwrap();
-    realm.ended().apply(&support::ended(identity.session, "alice", identity.ends_at), later);
+    realm.ended().apply(
+        &support::ended(session_of(&identity).id, "alice", session_of(&identity).ends_at),
+        later,
+    );
     let request = get("/").cookie(token_of(&renewed));
     assert_eq!(realm.says(&request, later), "revoked");
 }
@@ -141,8 +148,8 @@ proptest! {
         let renewed = realm.renewal(&identity, &get("/"), now);
         prop_assert_eq!(renewed.is_some(), is_due);
         if let Some(renewed) = renewed {
-            let after = realm.admitted(&get("/").cookie(token_of(&renewed)), now);
-            prop_assert_eq!(after.session, identity.session);
+            let after = session_of(&realm.admitted(&get("/").cookie(token_of(&renewed)), now));
+            prop_assert_eq!(Some(after.id), identity.id());
             prop_assert_eq!((after.issued_at, after.expires_at, after.ends_at), (now, expected, ends_at));
             let age = format!("; Max-Age={}", expected - now);
             prop_assert!(renewed.ends_with(&age), "{}", renewed);

@@ -1,5 +1,6 @@
 //! Case C37, the decision: which posts may act.
 
+use authgate_core::hosts::Hosts;
 use authgate_core::origin::may_post;
 use authgate_core::request::{Method, RequestHead};
 use proptest::prelude::*;
@@ -9,9 +10,13 @@ fn may(fields: &[(&str, &str)]) -> bool {
         |name: &str| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_bytes());
     may_post(&RequestHead {
         method: Method::Post,
-        path: b"/authgate/login",
+        method_name: b"POST",
+        path: Some(b"/authgate/login"),
         target: b"/authgate/login",
         query: b"",
+        host: None,
+        scheme: None,
+        server_names: Hosts::NONE,
         tls: true,
         cookies: &[],
         authorization: None,

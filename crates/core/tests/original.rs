@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
-use authgate_core::original::{Line, Original, Peer, Scheme};
+use authgate_core::original::{Line, Original, Peer};
+use authgate_core::request::Scheme;
 use proptest::prelude::*;
 use url::Url;
 

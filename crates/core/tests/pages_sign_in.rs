@@ -132,8 +132,9 @@ fn the_right_password_signs_in() {
         assert_eq!(set_cookie, expected);
         let request = if tls { get("/").tls() } else { get("/") };
         let identity = realm.admitted(&request.cookie(token), NOW);
-        assert_eq!((identity.user(), identity.session), (name, FRESH.session));
-        let times = (identity.issued_at, identity.expires_at, identity.ends_at);
+        let session = session_of(&identity);
+        assert_eq!((identity.user(), session.id), (name, FRESH.session));
+        let times = (session.issued_at, session.expires_at, session.ends_at);
         assert_eq!(times, (NOW, NOW + IDLE, NOW + MAX));
     }
 }
@@ -202,7 +203,7 @@ fn a24_signing_in_again_ends_the_session_before() {
         let reply = outcome(&realm, &request, "username=alice", true);
         assert_eq!(reply.ends, [ended(SessionId([7; 16]), before, NOW + MAX)], "{before}");
         let token = token_of(session_cookie(&reply).unwrap());
-        assert_eq!(realm.admitted(&get("/").cookie(token), NOW).session, FRESH.session);
+        assert_eq!(realm.admitted(&get("/").cookie(token), NOW).id(), Some(FRESH.session));
     }
     // Nothing is ended that is no session of ours, nor by a failure.
     let foreign = form().cookie("garbage").bearer(&realm.api_token("alice"));
@@ -221,7 +222,7 @@ fn i112_a_login_beside_a_full_table_is_good() {
     assert!(end > NOW + MAX, "everyone is covered");
     let reply = outcome(&realm, &form(), "username=alice", true);
     let token = token_of(session_cookie(&reply).unwrap());
-    assert_eq!(realm.admitted(&get("/").cookie(token), NOW).ends_at, end);
+    assert_eq!(session_of(&realm.admitted(&get("/").cookie(token), NOW)).ends_at, end);
 }
 
 #[test]
@@ -233,7 +234,8 @@ fn a24_a_login_beside_the_end_of_all_of_the_user_s_sessions_is_good() {
     let reply = outcome(&realm, &form(), "username=alice", true);
     let cookie = session_cookie(&reply).unwrap();
     let identity = realm.admitted(&get("/").cookie(token_of(cookie)), NOW);
-    assert_eq!((identity.issued_at, identity.expires_at), (issued_at, issued_at + IDLE));
+    let session = session_of(&identity);
+    assert_eq!((session.issued_at, session.expires_at), (issued_at, issued_at + IDLE));
     // The browser's clock runs from now.
     let max_age = format!("; Max-Age={}", issued_at + IDLE - NOW);
     assert!(cookie.ends_with(&max_age), "{cookie}");

@@ -66,8 +66,7 @@ fn the_session_page_tells_and_does_not_renew() {
     let realm = realm();
     let later = NOW + IDLE / 2;
     let request = get("/authgate/session").cookie(&realm.session("carol"));
-    let action = request.with_head(|head| realm.gate().page(Page::Session, head, later));
-    let reply = reply(action);
+    let reply = page_at(&realm, Page::Session, &request, later);
     assert_eq!((reply.status, header(&reply, "Set-Cookie")), (200, None));
     let body = "{\"expires\":EXPIRES,\"groups\":[\"sre\",\"on call\"],\"realm\":\"ops\",\"user\":\"carol\"}\n";
     assert_eq!(reply.body, body.replace("EXPIRES", &(NOW + IDLE).to_string()));

@@ -4,7 +4,7 @@
 
 use authgate_core::hosts::{HostPattern, Hosts};
 use authgate_core::return_path::{ReturnPath, encode, from_query};
-use authgate_core::return_target::{ReturnTarget, Rule, Schemes};
+use authgate_core::return_target::{Bounds, ReturnTarget, Schemes};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use url::{Host, Url};
@@ -19,7 +19,10 @@ fn hosts() -> Hosts {
 
 fn parse_by(raw: &[u8], schemes: Schemes) -> ReturnTarget {
     let hosts = hosts();
-    ReturnTarget::parse(raw, &Rule { gate_path: GATE, hosts: &hosts, own_host: Some(OWN), schemes })
+    ReturnTarget::parse(
+        raw,
+        &Bounds { gate_path: GATE, hosts: &hosts, own_host: Some(OWN), schemes },
+    )
 }
 
 fn parse(raw: &[u8]) -> ReturnTarget {
@@ -239,21 +242,21 @@ fn d50_no_trick_with_a_listed_host_is_taken() {
 
 #[test]
 fn d50_without_a_list_only_the_own_host_is_taken() {
-    let rule = Rule {
+    let bounds = Bounds {
         gate_path: GATE,
         hosts: Hosts::NONE,
         own_host: Some(OWN),
         schemes: Schemes::HttpAndHttps,
     };
     for listed in ["https://app.example.com/", "https://example.org/", "http://192.0.2.7/"] {
-        assert_eq!(ReturnTarget::parse(listed.as_bytes(), &rule).as_str(), "/");
+        assert_eq!(ReturnTarget::parse(listed.as_bytes(), &bounds).as_str(), "/");
     }
     assert_eq!(
-        ReturnTarget::parse(b"http://login.example.com/x", &rule).as_str(),
+        ReturnTarget::parse(b"http://login.example.com/x", &bounds).as_str(),
         "http://login.example.com/x"
     );
     for own_host in [None, Some(""), Some("evil.com/"), Some("[::1]"), Some("_")] {
-        let rule = Rule { own_host, ..rule };
+        let bounds = Bounds { own_host, ..bounds };
         for url in [
             "http://login.example.com/x",
             "http:///x",
@@ -263,7 +266,7 @@ fn d50_without_a_list_only_the_own_host_is_taken() {
             "http://_/x",
         ] {
             assert_eq!(
-                ReturnTarget::parse(url.as_bytes(), &rule).as_str(),
+                ReturnTarget::parse(url.as_bytes(), &bounds).as_str(),
                 "/",
                 "{own_host:?} {url}"
             );

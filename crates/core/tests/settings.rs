@@ -14,12 +14,13 @@ fn the_smallest_realm_has_the_defaults() {
     let settings = settings(&["users /etc/nginx/authgate/users"]);
     assert_eq!(settings.name, "ops");
     assert_eq!(settings.users_file, "/etc/nginx/authgate/users");
-    assert_eq!((settings.keys_file, settings.state_dir), (None, None));
+    let others = (settings.groups_file, settings.keys_file, settings.state_dir);
+    assert_eq!(others, (None, None, None));
     let limits = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
     assert_eq!(settings.limits, Some(limits), "on unless switched off");
     assert_eq!(settings.path, "/authgate/");
     assert_eq!(settings.session, SessionTimes { idle: 3600, max: 43200, renew: Renew::Any });
-    assert_eq!(settings.accept, Accept::CookieAndBearer);
+    assert_eq!(settings.accept, Accept::COOKIE.and(Accept::BEARER));
     assert_eq!(settings.zone_size, 1024 * 1024);
     let checks = &settings.checks;
     assert_eq!((checks.pool.as_str(), checks.running, checks.waiting), ("default", 2, 64));
@@ -145,21 +146,23 @@ fn the_checks_the_zone_and_the_rest() {
         assert_eq!(with(&format!("zone {zone}")).zone_size, bytes);
     }
     for (directive, accept, cookie, bearer) in [
-        ("accept cookie", Accept::Cookie, true, false),
-        ("accept bearer", Accept::Bearer, false, true),
-        ("accept cookie bearer", Accept::CookieAndBearer, true, true),
-        ("accept bearer cookie", Accept::CookieAndBearer, true, true),
+        ("accept cookie", Accept::COOKIE, true, false),
+        ("accept bearer", Accept::BEARER, false, true),
+        ("accept cookie bearer", Accept::COOKIE.and(Accept::BEARER), true, true),
+        ("accept bearer cookie", Accept::COOKIE.and(Accept::BEARER), true, true),
     ] {
         let accept_is = with(directive).accept;
         assert_eq!((accept_is, accept_is.cookie(), accept_is.bearer()), (accept, cookie, bearer));
     }
     assert!(with("allow_weak on").allow_weak && !with("allow_weak off").allow_weak);
+    assert_eq!(with("groups /g").groups_file.as_deref(), Some("/g"));
     assert_eq!(with("keys /k").keys_file.as_deref(), Some("/k"));
     assert_eq!(with("state /s").state_dir.as_deref(), Some("/s"));
 }
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "users u",
+    "groups g",
     "keys k",
     "state s",
     "path /p/",

@@ -12,6 +12,7 @@ fn i100_each_directive_once_and_only_known_ones() {
     let mut builder = builder();
     for directive in [
         "users u",
+        "groups g",
         "keys k",
         "state s",
         "path /p/",
@@ -45,6 +46,7 @@ fn i100_the_number_of_arguments() {
     }
     for directive in [
         "users a b",
+        "groups a b",
         "keys a b",
         "state a b",
         "path /a/ /b/",
@@ -60,6 +62,7 @@ fn i100_the_number_of_arguments() {
 fn i100_every_bad_value_is_named() {
     for (directive, bad) in [
         ("users ''", ""),
+        ("groups ''", ""),
         ("keys ''", ""),
         ("state ''", ""),
         ("login_url ''", ""),

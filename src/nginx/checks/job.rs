@@ -1,14 +1,16 @@
 //! One check in a thread, and what comes of it on the event loop.
 
-use super::{Outcome, Then, Waiting, next, retry, settle, then_on};
+use super::{Then, Waiting, conclude, next, release, retry, settle, wake};
 use crate::nginx::crypt::crypt;
 use crate::nginx::entry::guard;
 use crate::nginx::reply::Sent;
 use crate::nginx::request::{Request, string};
 use crate::nginx::{faults, log};
 use crate::realm::Realm;
+use authgate_core::basic::{Concluded, Digest};
+use authgate_core::check::Check;
+use authgate_core::gate::Outcome;
 use authgate_core::limit::{Reservation, Settled};
-use authgate_core::pages::Check;
 use ngx::ffi::{
     NGX_OK, ngx_add_timer, ngx_cycle, ngx_del_timer, ngx_event_t, ngx_handle_read_event,
     ngx_http_finalize_request, ngx_http_request_t, ngx_http_run_posted_requests,
@@ -27,6 +29,7 @@ struct Job {
     realm: *const Realm,
     then: Then,
     tried: Option<Reservation>,
+    claimed: Option<Digest>,
     /// Taken by the thread, given back with the outcome.
     check: Check,
     matches: Option<bool>,
@@ -42,13 +45,17 @@ enum Priority {
     Lowest,
 }
 
-/// Until the check ends, the client may go away, and nothing else happens to the request.
+/// Until the check ends, the client may go away, and nothing else happens to the request. Of a
+/// subrequest's client nginx tells the main request alone, which waits for the subrequest.
 pub(super) fn wait(request: Request<'_>) {
     // SAFETY: a live request and its connection.
     unsafe {
         let raw = request.raw();
+        (*raw).write_event_handler = Some(still);
+        if !request.is_main() {
+            return;
+        }
         (*raw).read_event_handler = Some(ngx_http_test_reading);
-        (*raw).write_event_handler = Some(resume);
         let read = (*(*raw).connection).read;
         if (*read).ready() != 0 {
             // More has come with the body, perhaps the end: nginx is told of it only once.
@@ -60,7 +67,8 @@ pub(super) fn wait(request: Request<'_>) {
     }
 }
 
-pub(super) fn start(realm: &Realm, Waiting { request, check, then, tried }: Waiting) -> Sent {
+pub(super) fn start(realm: &Realm, login: Waiting) -> Sent {
+    let Waiting { request, check, then, tried, claimed, follows_since } = login;
     let priority = match realm.settings.checks.pool.as_str() {
         "default" => Priority::Shared,
         _ => Priority::Lowest,
@@ -69,7 +77,8 @@ pub(super) fn start(realm: &Realm, Waiting { request, check, then, tried }: Wait
     // on the event loop, which takes it back; `blocked` keeps the request until then.
     unsafe {
         let task = std::mem::zeroed::<ngx_thread_task_t>();
-        let job = Job { task, request, realm, then, tried, check, matches: None, priority };
+        let job =
+            Job { task, request, realm, then, tried, claimed, check, matches: None, priority };
         let job = Box::into_raw(Box::new(job));
         let task = &raw mut (*job).task;
         (*task).ctx = job.cast();
@@ -80,9 +89,9 @@ pub(super) fn start(realm: &Realm, Waiting { request, check, then, tried }: Wait
         let mut pool = string(realm.settings.checks.pool.as_bytes());
         let pool = ngx_thread_pool_get(ngx_cycle, &raw mut pool);
         if pool.is_null() || ngx_thread_task_post(pool, task) != NGX_OK as ngx_int_t {
-            drop(Box::from_raw(job));
-            settle(realm, tried, Settled::Unchecked);
-            return then_on(request, then, Outcome::Failed);
+            let Job { check, .. } = *Box::from_raw(job);
+            let login = Waiting { request, check, then, tried, claimed, follows_since };
+            return conclude(realm, login, None);
         }
         ngx_add_timer(&raw mut (*task).event, KEEP_ALIVE);
         (*(*request).main).set_blocked((*(*request).main).blocked() + 1);
@@ -135,17 +144,21 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
         if (*event).timer_set() != 0 {
             ngx_del_timer(event);
         }
-        let Job { request, realm, then, tried, check, matches, .. } = *Box::from_raw(job);
+        let Job { request, realm, then, tried, claimed, check, matches, .. } = *Box::from_raw(job);
         let main = (*request).main;
         (*main).set_blocked((*main).blocked() - 1);
         let realm = &*realm;
         realm.checks.running.set(realm.checks.running.get() - 1);
         guard((), || {
             settle(realm, tried, how(&check, matches));
+            release(realm, claimed, concluded(&check, matches));
             next(realm);
             retry(realm);
+            if claimed.is_some() {
+                wake(realm, claimed);
+            }
         });
-        finish(request, then, check, matches);
+        finish(request, realm, then, &check, matches);
     }
 }
 
@@ -158,49 +171,61 @@ fn how(check: &Check, matches: Option<bool>) -> Settled {
     }
 }
 
+/// What a check means to those that follow it.
+fn concluded(check: &Check, matches: Option<bool>) -> Concluded {
+    match matches.map(|matches| check.succeeds(matches)) {
+        None => Concluded::Dropped,
+        Some(true) => Concluded::Verified,
+        Some(false) => Concluded::Failed,
+    }
+}
+
 /// Hands the outcome to the request, unless its client has gone.
 ///
 /// # Safety
 /// `request` is live and waits for this check.
 unsafe fn finish(
     request: *mut ngx_http_request_t,
+    realm: &Realm,
     then: Then,
-    check: Check,
+    check: &Check,
     matches: Option<bool>,
 ) {
     if matches.is_none() {
         log::alert("panic in a password check");
     }
     // SAFETY: by the caller's promise; nginx replaces the handler where the request has been
-    // terminated while blocked, and that handler ends it.
+    // terminated while blocked, and that handler ends it. A subrequest whose main request has been
+    // terminated is answered: to finalize it ends both.
     unsafe {
         let connection = (*request).connection;
-        if let Some(request) = Request::new(request)
-            && let Some(visit) = request.visit()
-        {
-            visit.checked.replace(Some((check, matches)));
-            visit.then.set(Some(then));
-        }
-        if let Some(handler) = (*request).write_event_handler {
-            handler(request);
+        match (*request).write_event_handler {
+            Some(handler) if !std::ptr::fn_addr_eq(handler, still as Handler) => handler(request),
+            _ => hand_over(request, realm, then, check, matches),
         }
         ngx_http_run_posted_requests(connection);
     }
 }
 
-/// The write handler of a request that waits for a check: goes on once the outcome is there.
-unsafe extern "C" fn resume(raw: *mut ngx_http_request_t) {
+type Handler = unsafe extern "C" fn(*mut ngx_http_request_t);
+
+/// The write handler of a request that waits for a check: there is nothing to write yet.
+unsafe extern "C" fn still(_request: *mut ngx_http_request_t) {}
+
+/// # Safety
+/// `raw` is live and waits for this check.
+unsafe fn hand_over(
+    raw: *mut ngx_http_request_t,
+    realm: &Realm,
+    then: Then,
+    check: &Check,
+    matches: Option<bool>,
+) {
     let done = guard(None, || {
-        // SAFETY: nginx or `finish` calls this with a live request, on the event loop.
+        // SAFETY: by the caller's promise, on the event loop.
         let request = unsafe { Request::new(raw) }?;
-        let visit = request.visit()?;
-        let Some((check, matches)) = visit.checked.take() else { return Some(()) };
-        let then = visit.then.take()?;
         faults::panic_at(request, "resume");
-        let _: Sent = match matches {
-            Some(matches) => then(request, Outcome::Checked(check, matches)),
-            None => then(request, Outcome::Failed),
-        };
+        let _: Sent = then(request, realm, check, matches.map(Outcome::Checked));
         Some(())
     });
     if done.is_none() {

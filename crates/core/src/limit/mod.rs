@@ -13,6 +13,7 @@ mod subject;
 pub use slot::Slot;
 pub use subject::Subject;
 
+use crate::basic::Digest;
 use crate::network::Network;
 use crate::token::SessionId;
 use siphasher::sip::SipHasher24;
@@ -50,6 +51,8 @@ pub struct Attempt<'a> {
     pub user: &'a str,
     /// The device that this user has signed in on before.
     pub device: Option<SessionId>,
+    /// The credential, where it comes with each request: failing again it counts once.
+    pub credential: Option<Digest>,
 }
 
 /// Whether a login may have its password checked.
@@ -89,6 +92,8 @@ pub struct Reservation {
     network: Network,
     /// The user name, or the device in its place.
     who: Subject,
+    /// The credential, where it counts once.
+    credential: Option<Subject>,
 }
 
 impl Reservation {
@@ -129,7 +134,9 @@ const WAYS: usize = 8;
 impl Limiter<'_> {
     /// Reserves a try. What has no room in the table is not counted: without a slot all is granted.
     pub fn reserve(&mut self, attempt: &Attempt<'_>, now: u64) -> Decision {
-        let reservation = Reservation { network: attempt.network, who: self.who(attempt, now) };
+        let credential = attempt.credential.map(|digest| self.credential(attempt.network, digest));
+        let (network, who) = (attempt.network, self.who(attempt, now));
+        let reservation = Reservation { network, who, credential };
         if let Some(limited) = self.limited(&reservation, now) {
             return Decision::Limited(limited);
         }
@@ -146,7 +153,12 @@ impl Limiter<'_> {
 
     /// Says how a reserved try ended. A success does not take earlier failures back: else whoever
     /// has an account could guess at another's for ever.
+    ///
+    /// A credential that comes with each request, of a client that does not know better, counts once
+    /// within `find`, from one network.
     pub fn settle(&mut self, reservation: Reservation, how: Settled, now: u64) {
+        let again = how == Settled::Failed && self.has_failed_before(&reservation, now);
+        let how = if again { Settled::Unchecked } else { how };
         for subject in reservation.subjects() {
             let limit = self.limit(subject);
             let slot = match how {
@@ -160,6 +172,17 @@ impl Limiter<'_> {
                 slot.fail(limit, now);
             }
         }
+    }
+
+    /// Whether this credential has failed within `find`; remembers that it has now.
+    fn has_failed_before(&mut self, reservation: &Reservation, now: u64) -> bool {
+        let Some(credential) = reservation.credential else { return false };
+        let Some(slot) = self.enter(credential, reservation, now) else { return false };
+        let before = slot.is_used();
+        if !before {
+            slot.fail(u32::MAX, now);
+        }
+        before
     }
 
     /// Says that a reserved try is still under way: one of which nothing is heard for
@@ -237,6 +260,7 @@ impl Limiter<'_> {
         match subject {
             Subject::Network(_) | Subject::Device(_) => self.limits.retries,
             Subject::User(_) => self.limits.user_retries,
+            Subject::Credential(_) => u32::MAX,
         }
     }
 
@@ -266,7 +290,8 @@ impl Limiter<'_> {
         let limits = self.limits;
         let set = self.set(subject);
         set.iter_mut().for_each(|slot| slot.advance(&limits, now));
-        let is_own = |slot: &Slot| reservation.subjects().any(|own| slot.counts(own));
+        let own = || reservation.subjects().chain(reservation.credential);
+        let is_own = |slot: &Slot| own().any(|own| slot.counts(own));
         let others = set.iter_mut().filter(|slot| !is_own(slot));
         if let Some(slot) = others.min_by_key(|slot| slot.guilt()) {
             *slot = Slot::of(subject);
@@ -286,8 +311,18 @@ impl Limiter<'_> {
                 let (kind, address) = subject.words();
                 self.hash(kind, &address.to_be_bytes())
             }
-            Subject::User(hash) | Subject::Device(hash) => hash,
+            Subject::User(hash) | Subject::Device(hash) | Subject::Credential(hash) => hash,
         }
+    }
+
+    /// The counter of a credential from one network.
+    fn credential(&self, network: Network, digest: Digest) -> Subject {
+        let (kind, address) = Subject::Network(network).words();
+        let [first, second] = digest.words();
+        let mut hasher = SipHasher24::new_with_key(self.key);
+        hasher.write(&[subject::CREDENTIAL, kind]);
+        [address, first, second].iter().for_each(|word| hasher.write(&word.to_be_bytes()));
+        Subject::Credential(hasher.finish())
     }
 
     fn hash(&self, kind: u8, bytes: &[u8]) -> u64 {
@@ -301,6 +336,6 @@ impl Limiter<'_> {
 fn reason(subject: Subject) -> LimitReason {
     match subject {
         Subject::Network(_) => LimitReason::Network,
-        Subject::User(_) | Subject::Device(_) => LimitReason::User,
+        Subject::User(_) | Subject::Device(_) | Subject::Credential(_) => LimitReason::User,
     }
 }

@@ -11,6 +11,8 @@ pub enum Subject {
     User(u64),
     /// A known device.
     Device(u64),
+    /// A credential from one network, which is never banned.
+    Credential(u64),
 }
 
 const V4: u8 = 1;
@@ -20,6 +22,8 @@ const UNIX: u8 = 3;
 pub(super) const USER: u8 = 4;
 /// Of devices, in their hash as well.
 pub(super) const DEVICE: u8 = 5;
+/// Of credentials, in their hash as well.
+pub(super) const CREDENTIAL: u8 = 6;
 
 impl Subject {
     /// As integers: its kind, which is never 0, and its key. No two subjects have the same.
@@ -30,6 +34,7 @@ impl Subject {
             Self::Network(Network::Unix) => (UNIX, 0),
             Self::User(hash) => (USER, hash),
             Self::Device(hash) => (DEVICE, hash),
+            Self::Credential(hash) => (CREDENTIAL, hash),
         }
     }
 
@@ -41,6 +46,7 @@ impl Subject {
             UNIX => Self::Network(Network::Unix),
             USER => Self::User(key),
             DEVICE => Self::Device(key),
+            CREDENTIAL => Self::Credential(key),
             _ => return None,
         })
     }
@@ -58,7 +64,9 @@ mod tests {
             Network::Unix,
         ];
         let subjects = networks.into_iter().map(Subject::Network);
-        for subject in subjects.chain([Subject::User(7), Subject::Device(7)]) {
+        for subject in
+            subjects.chain([Subject::User(7), Subject::Device(7), Subject::Credential(7)])
+        {
             let (kind, key) = subject.words();
             assert_ne!(kind, 0);
             assert_eq!(Subject::from_words(kind, key), Some(subject));

@@ -4,17 +4,23 @@ mod device;
 pub(crate) mod problem;
 mod sign_in;
 
-pub use sign_in::{Check, Fresh};
+pub use crate::check::Check;
+pub(crate) use sign_in::BUSY_SECONDS;
+pub use sign_in::Fresh;
 
 use crate::event::Event;
 use crate::form::{FormError, LoginForm, MAX_BODY};
-use crate::gate::{Cause, Credential, Gate, Identity, Verdict};
+use crate::gate::{Cause, Gate, Identity, Verdict};
+use crate::hosts::HostAndPort;
 use crate::journal::{Record, UserTag};
+use crate::login_url::LoginUrl;
 use crate::origin;
 use crate::page::{self, Notice};
+use crate::query::{self, Field};
 use crate::reply::Reply;
 use crate::request::{Method, RequestHead};
-use crate::return_path::{self, ReturnPath};
+use crate::return_path;
+use crate::return_target::{Bounds, ReturnTarget, Schemes};
 use crate::settings::Settings;
 use problem::{cross_site, malformed, not_allowed, problem, too_large};
 use serde_json::json;
@@ -24,6 +30,8 @@ use serde_json::json;
 pub enum Action {
     /// Answer.
     Reply(Reply),
+    /// Find out who the request comes from, and answer [`Gate::session`].
+    Identify,
     /// Read the body, at most [`MAX_BODY`] bytes, and call [`Gate::posted`] with it; over that,
     /// answer [`Gate::too_large`].
     ReadBody,
@@ -62,6 +70,7 @@ impl Gate<'_> {
     pub fn page(&self, page: Page, head: &RequestHead<'_>, now: u64) -> Action {
         use Method::{Get, Head, Post};
         let reply = match (page, head.method) {
+            (Page::Session, Get | Head) => return Action::Identify,
             (Page::Login, Get | Head) => self.login_page(head, now),
             (Page::Login, Post) => match self.refuse_post(head) {
                 None => return Action::ReadBody,
@@ -69,7 +78,6 @@ impl Gate<'_> {
             },
             (Page::Logout, Get | Head) => self.logout_page(head, now),
             (Page::Logout, Post) => self.logout(head, now),
-            (Page::Session, Get | Head) => self.session(head, now),
             (Page::Unknown, _) => problem(head, 404, "Not found", "There is no such page here."),
             (Page::Login | Page::Logout, _) => not_allowed(head, "GET, HEAD, POST"),
             (Page::Session, _) => not_allowed(head, "GET, HEAD"),
@@ -78,30 +86,13 @@ impl Gate<'_> {
     }
 
     fn login_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
-        let return_to = self.return_path(&return_path::from_query(head.query).unwrap_or_default());
-        match self.decide(head, now) {
-            Verdict::Admit(identity) if identity.credential == Credential::Cookie => {
+        let rd = return_path::from_query(head.query).unwrap_or_default();
+        let return_to = self.return_target(head, &rd);
+        match self.by_cookie(head, now) {
+            Verdict::Admit(identity) if is_news(&identity, head.query) => {
                 Reply::redirect(303, return_to.as_str().to_owned())
             }
-            Verdict::Admit(_) => Reply::html(200, self.form("", &return_to, Notice::None)),
-            Verdict::Challenge(cause) => {
-                Reply::html(200, self.form("", &return_to, self.notice(head, cause)))
-            }
-        }
-    }
-
-    /// Why the visitor is here, told to nobody but the holder of a cookie that we have signed.
-    fn notice(&self, head: &RequestHead<'_>, cause: Cause) -> Notice {
-        if self.presented_token(head).is_some() {
-            return Notice::None;
-        }
-        match cause {
-            Cause::Expired | Cause::UnknownUser => Notice::Expired,
-            Cause::Revoked => Notice::Revoked,
-            Cause::PasswordChanged => Notice::PasswordChanged,
-            Cause::Missing | Cause::Malformed | Cause::BadSignature | Cause::UnknownKey => {
-                Notice::None
-            }
+            verdict => self.form(200, "", &return_to, notice(&verdict)),
         }
     }
 
@@ -125,12 +116,14 @@ impl Gate<'_> {
     }
 
     fn logout_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
-        match self.decide(head, now) {
+        match self.by_cookie(head, now) {
             Verdict::Admit(identity) => {
                 let action = self.path("logout");
-                Reply::html(200, page::logout(&self.settings.name, &action, identity.user()))
+                let page = page::logout(&self.settings.name, &action, identity.user());
+                let login = self.settings.login_url.as_ref();
+                Reply::html(200, page).with_form_to(login.map(LoginUrl::origin))
             }
-            Verdict::Challenge(_) => Reply::redirect(303, self.path("login")),
+            _ => Reply::redirect(303, self.login_page_at()),
         }
     }
 
@@ -138,7 +131,7 @@ impl Gate<'_> {
         if !origin::may_post(head) {
             return cross_site(head);
         }
-        let reply = Reply::redirect(303, self.path("login"));
+        let reply = Reply::redirect(303, self.login_page_at());
         let reply = reply.header("Set-Cookie", self.cookie().clear(head.tls));
         let sessions = self.sessions(head, now);
         match sessions.first() {
@@ -149,35 +142,53 @@ impl Gate<'_> {
         }
     }
 
-    fn session(&self, head: &RequestHead<'_>, now: u64) -> Reply {
-        match self.decide(head, now) {
+    /// The answer of the session page.
+    pub fn session(&self, head: &RequestHead<'_>, verdict: &Verdict, now: u64) -> Reply {
+        let reply = match verdict {
             Verdict::Admit(identity) => {
                 let groups = self.active_user(identity.user()).map(|user| &user.groups);
                 let body = json!({
                     "user": identity.user(),
                     "groups": groups,
                     "realm": self.settings.name,
-                    "expires": identity.expires_at,
+                    "expires": identity.expires_at(),
                 });
                 Reply::json(200, &body)
             }
             Verdict::Challenge(_) => {
-                let body = json!({ "error": "unauthenticated", "login": self.path("login") });
+                let body = json!({ "error": "unauthenticated", "login": self.login_page_at() });
                 Reply::json(401, &body).header("WWW-Authenticate", self.challenge(head))
             }
-        }
+            Verdict::Forbid(_) | Verdict::Limited(_) | Verdict::Busy => {
+                return self.refusal(head, verdict, now);
+            }
+        };
+        reply.uncached()
     }
 
-    fn form(&self, username: &str, return_to: &ReturnPath, notice: Notice) -> String {
+    fn form(&self, status: u16, username: &str, to: &ReturnTarget, notice: Notice) -> Reply {
         let action = self.path("login");
-        page::login(&self.settings.name, &action, return_to.as_str(), username, notice)
+        let page = page::login(&self.settings.name, &action, to.as_str(), username, notice);
+        Reply::html(status, page).with_form_to(to.origin())
     }
 
-    fn return_path(&self, raw: &[u8]) -> ReturnPath {
-        ReturnPath::parse(raw, &self.settings.path)
+    /// A cookie that is not meant for plain HTTP is not led there.
+    fn return_target(&self, head: &RequestHead<'_>, raw: &[u8]) -> ReturnTarget {
+        let own = head.host.and_then(|host| HostAndPort::read(str::from_utf8(host).ok()?));
+        let schemes = match self.cookie().in_tls_form(head.tls) {
+            true => Schemes::HttpsAlone,
+            false => Schemes::HttpAndHttps,
+        };
+        let bounds = Bounds {
+            gate_path: &self.settings.path,
+            hosts: &self.settings.return_hosts,
+            own_host: own.map(|own| own.host),
+            schemes,
+        };
+        ReturnTarget::parse(raw, &bounds)
     }
 
-    fn path(&self, page: &str) -> String {
+    pub(crate) fn path(&self, page: &str) -> String {
         format!("{}{page}", self.settings.path)
     }
 
@@ -186,11 +197,32 @@ impl Gate<'_> {
     }
 }
 
+/// Whether the session is newer than the one that another server has refused (`after` in the query):
+/// with the same one, each would send the browser to the other, without end.
+fn is_news(identity: &Identity, query: &[u8]) -> bool {
+    let issued_at = identity.session().map(|session| session.issued_at);
+    match query::field(query, "after") {
+        Field::Absent => true,
+        Field::Once(after) => issued_at > Some(after.parse().unwrap_or(u64::MAX)),
+        Field::Repeated => false,
+    }
+}
+
 fn ends(sessions: &[Identity]) -> Vec<Record> {
-    let record = |identity: &Identity| Record::Session {
-        id: identity.session,
-        user: UserTag::of(identity.user()),
-        ends_at: identity.ends_at,
+    let record = |identity: &Identity| {
+        let session = identity.session()?;
+        let user = UserTag::of(identity.user());
+        Some(Record::Session { id: session.id, user, ends_at: session.ends_at })
     };
-    sessions.iter().map(record).collect()
+    sessions.iter().filter_map(record).collect()
+}
+
+/// Why the visitor is here, told to nobody but the holder of a cookie that we have signed.
+fn notice(verdict: &Verdict) -> Notice {
+    match verdict {
+        Verdict::Challenge(Cause::Expired | Cause::UnknownUser) => Notice::Expired,
+        Verdict::Challenge(Cause::Revoked) => Notice::Revoked,
+        Verdict::Challenge(Cause::PasswordChanged) => Notice::PasswordChanged,
+        _ => Notice::None,
+    }
 }

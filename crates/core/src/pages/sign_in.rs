@@ -1,40 +1,17 @@
 //! The login: from the form's body to a session.
 
 use super::{Action, ends, problem};
-use crate::event::{Event, Reason};
+use crate::check::{Asked, Check, MAX_PASSWORD};
+use crate::event::Event;
 use crate::form::LoginForm;
 use crate::gate::Gate;
 use crate::limit::Limited;
 use crate::negotiate::Format;
 use crate::page::Notice;
-use crate::password::PasswordHash;
 use crate::reply::Reply;
 use crate::request::RequestHead;
-use crate::return_path::ReturnPath;
 use crate::token::{Claims, SessionId};
 use serde_json::json;
-use zeroize::Zeroizing;
-
-/// A password check: everything it needs, owned, so that it can run in another thread.
-pub struct Check {
-    /// What was typed.
-    pub username: String,
-    /// What was typed, wiped when dropped.
-    pub password: Zeroizing<Vec<u8>>,
-    /// The hash to check against: the user's, or one of the usual cost where there is no such user.
-    pub hash: PasswordHash,
-    /// The device that the user has signed in on before.
-    pub device: Option<SessionId>,
-    subject: Subject,
-    return_to: ReturnPath,
-}
-
-impl Check {
-    /// Whether the login succeeds, now that the password matches the hash or does not.
-    pub fn succeeds(&self, matches: bool) -> bool {
-        matches && self.subject == Subject::User
-    }
-}
 
 /// Fresh random bits for a login.
 #[derive(Debug, Clone, Copy)]
@@ -45,19 +22,8 @@ pub struct Fresh {
     pub device: SessionId,
 }
 
-/// Whose hash a check is against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
-    User,
-    /// Nobody: the check only takes its time.
-    Nobody,
-}
-
-/// The longest password, in bytes, that is worth a check.
-const MAX_PASSWORD: usize = 1024;
-
 /// A check takes a fraction of a second: after this many the queue has moved.
-const BUSY_SECONDS: u32 = 5;
+pub(crate) const BUSY_SECONDS: u32 = 5;
 
 impl Gate<'_> {
     /// Takes the body of a login.
@@ -74,15 +40,12 @@ impl Gate<'_> {
     }
 
     fn check(&self, head: &RequestHead<'_>, form: LoginForm, now: u64) -> Check {
-        let (subject, hash) = match self.active_user(&form.username) {
-            Some(user) => (Subject::User, &user.hash),
-            None => (Subject::Nobody, self.users.usual_hash()),
-        };
+        let (subject, hash) = self.hash_for(&form.username);
         Check {
             hash: hash.clone(),
             device: self.known_device(head, &form.username, now),
             subject,
-            return_to: self.return_path(form.return_to.as_bytes()),
+            asked: Asked::Form(self.return_target(head, form.return_to.as_bytes())),
             username: form.username,
             password: form.password,
         }
@@ -110,7 +73,7 @@ impl Gate<'_> {
                 let body = json!({ "user": claims.user, "expires": claims.expires_at });
                 Reply::json(200, &body)
             }
-            _ => Reply::redirect(303, check.return_to.as_str().to_owned()),
+            _ => Reply::redirect(303, check.return_to().as_str().to_owned()),
         };
         let event = Event::LoginOk { user: check.username.clone(), realm: self.realm() };
         let reply = reply.header("Set-Cookie", session).header("Set-Cookie", device).event(event);
@@ -135,10 +98,7 @@ impl Gate<'_> {
 
     /// The same answer whatever was wrong; only the log tells.
     fn failed(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
-        let reason = match check.subject {
-            Subject::User => Reason::BadPassword,
-            Subject::Nobody => Reason::UnknownUser,
-        };
+        let reason = check.subject.reason();
         let user = check.username.clone();
         let reply =
             self.form_again(head, check, 403, "invalid_credentials", Notice::InvalidCredentials);
@@ -173,7 +133,7 @@ impl Gate<'_> {
     ) -> Reply {
         match Format::of(head) {
             Format::Json => Reply::json(status, &json!({ "error": error })),
-            _ => Reply::html(status, self.form(&check.username, &check.return_to, notice)),
+            _ => self.form(status, &check.username, &check.return_to(), notice),
         }
     }
 }

@@ -160,20 +160,23 @@ impl<'a> Arguments<'a> {
     }
 
     pub(super) fn accept(self) -> Result<Accept, SettingsError> {
-        let (mut cookie, mut bearer) = (None, None);
+        let (mut cookie, mut bearer, mut basic) = (None, None, None);
         for arg in self.some()? {
             let invalid = || self.invalid(arg);
             match *arg {
-                "cookie" => once(&mut cookie, (), invalid)?,
-                "bearer" => once(&mut bearer, (), invalid)?,
+                "cookie" => once(&mut cookie, Accept::COOKIE, invalid)?,
+                "bearer" => once(&mut bearer, Accept::BEARER, invalid)?,
+                "basic" => once(&mut basic, Accept::BASIC, invalid)?,
                 _ => return Err(invalid()),
             }
         }
-        Ok(match (cookie, bearer) {
-            (Some(()), None) => Accept::Cookie,
-            (None, Some(())) => Accept::Bearer,
-            _ => Accept::CookieAndBearer,
-        })
+        let all = [cookie, bearer, basic].into_iter().flatten().reduce(Accept::and);
+        all.ok_or(SettingsError::ArgumentCount(self.directive))
+    }
+
+    pub(super) fn time(self) -> Result<u64, SettingsError> {
+        let text = self.one()?;
+        time(text).ok_or_else(|| self.invalid(text))
     }
 
     pub(super) fn on_or_off(self) -> Result<bool, SettingsError> {

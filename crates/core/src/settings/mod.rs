@@ -17,6 +17,8 @@ pub struct Settings {
     pub name: String,
     /// The users file, as written in the configuration.
     pub users_file: String,
+    /// The groups file, as written in the configuration.
+    pub groups_file: Option<String>,
     /// The keys file; `None`: a key is generated.
     pub keys_file: Option<String>,
     /// Where the gate's own pages are: begins and ends with `/`.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub state_dir: Option<String>,
     /// Which credentials are taken.
     pub accept: Accept,
+    /// How long, in seconds, a Basic credential that held needs no new check.
+    pub basic_cache: u64,
     /// Whether weak hashes are taken.
     pub allow_weak: bool,
 }
@@ -76,26 +80,41 @@ pub struct Checks {
     pub waiting: usize,
 }
 
-/// `accept [cookie] [bearer]`: the credentials that a realm takes.
+/// `accept [cookie] [bearer] [basic]`: the credentials that a realm takes. A set of one or more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accept {
-    /// The session cookie alone.
-    Cookie,
-    /// API tokens alone.
-    Bearer,
-    /// Both: an API token, where there is one, decides.
-    CookieAndBearer,
-}
+pub struct Accept(u8);
 
 impl Accept {
+    /// The session cookie.
+    pub const COOKIE: Self = Self(1);
+    /// API tokens.
+    pub const BEARER: Self = Self(2);
+    /// User name and password with each request.
+    pub const BASIC: Self = Self(4);
+
+    /// Both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether the session cookie is taken.
     pub fn cookie(self) -> bool {
-        self != Self::Bearer
+        self.has(Self::COOKIE)
     }
 
     /// Whether API tokens are taken.
     pub fn bearer(self) -> bool {
-        self != Self::Cookie
+        self.has(Self::BEARER)
+    }
+
+    /// Whether user name and password are taken with each request.
+    pub fn basic(self) -> bool {
+        self.has(Self::BASIC)
+    }
+
+    fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
@@ -163,6 +182,7 @@ pub enum SettingsError {
 pub struct Builder {
     name: String,
     users: Option<String>,
+    groups: Option<String>,
     keys: Option<String>,
     state: Option<String>,
     path: Option<String>,
@@ -175,12 +195,14 @@ pub struct Builder {
     checks: Option<Checks>,
     zone: Option<usize>,
     accept: Option<Accept>,
+    basic_cache: Option<u64>,
     allow_weak: Option<bool>,
 }
 
 /// The names of the directives, as an error or a caller names them.
-pub const DIRECTIVES: [&str; 14] = [
+pub const DIRECTIVES: [&str; 16] = [
     "users",
+    "groups",
     "keys",
     "state",
     "path",
@@ -193,6 +215,7 @@ pub const DIRECTIVES: [&str; 14] = [
     "checks",
     "zone",
     "accept",
+    "basic_cache",
     "allow_weak",
 ];
 
@@ -210,6 +233,7 @@ impl Builder {
         Ok(Self {
             name: name.into(),
             users: None,
+            groups: None,
             keys: None,
             state: None,
             path: None,
@@ -222,6 +246,7 @@ impl Builder {
             checks: None,
             zone: None,
             accept: None,
+            basic_cache: None,
             allow_weak: None,
         })
     }
@@ -238,6 +263,7 @@ impl Builder {
         let args = Arguments { directive, args };
         match directive {
             "users" => set(&mut self.users, directive, args.one()?.into())?,
+            "groups" => set(&mut self.groups, directive, args.one()?.into())?,
             "keys" => set(&mut self.keys, directive, args.one()?.into())?,
             "state" => set(&mut self.state, directive, args.one()?.into())?,
             "path" => set(&mut self.path, directive, args.path()?)?,
@@ -250,6 +276,7 @@ impl Builder {
             "checks" => set(&mut self.checks, directive, args.checks()?)?,
             "zone" => set(&mut self.zone, directive, args.zone()?)?,
             "accept" => set(&mut self.accept, directive, args.accept()?)?,
+            "basic_cache" => set(&mut self.basic_cache, directive, args.time()?)?,
             _ => set(&mut self.allow_weak, directive, args.on_or_off()?)?,
         }
         Ok(directive)
@@ -266,6 +293,7 @@ impl Builder {
             || CookieSettings::new("authgate", None, SameSite::default(), Secure::default());
         Ok(Settings {
             users_file: self.users.ok_or_else(|| SettingsError::NoUsers(self.name.clone()))?,
+            groups_file: self.groups,
             name: self.name,
             keys_file: self.keys,
             path: self.path.unwrap_or_else(|| "/authgate/".into()),
@@ -281,7 +309,8 @@ impl Builder {
             zone_size: self.zone.unwrap_or(1024 * 1024),
             limits: self.limit.unwrap_or(Some(DEFAULT_LIMITS)),
             state_dir: self.state,
-            accept: self.accept.unwrap_or(Accept::CookieAndBearer),
+            accept: self.accept.unwrap_or(Accept::COOKIE.and(Accept::BEARER)),
+            basic_cache: self.basic_cache.unwrap_or(5 * 60),
             allow_weak: self.allow_weak.unwrap_or(false),
         })
     }

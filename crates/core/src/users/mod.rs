@@ -1,13 +1,17 @@
-//! The users file: htpasswd, JSON or Prometheus web configuration, found from its content.
+//! The users file: htpasswd, JSON or Prometheus web configuration, found from its content; and the
+//! groups file beside it.
 
 mod document;
 mod error;
+mod groups;
 pub mod htpasswd;
 mod json;
 mod prometheus;
 mod table;
 
 pub use error::UsersError;
+pub use groups::{Groups, GroupsError};
+pub(crate) use table::{is_group_name, is_user_name};
 
 use crate::lines::LineError;
 use crate::password::PasswordHash;
@@ -16,11 +20,11 @@ use std::sync::Arc;
 use table::Table;
 
 /// One user.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct User {
     /// The stored hash.
     pub hash: PasswordHash,
-    /// Groups named in the users file.
+    /// Groups named in the users file, then those of the groups file.
     pub groups: Vec<Box<str>>,
     /// May not sign in, and ends the user's sessions.
     pub disabled: bool,
@@ -30,7 +34,7 @@ pub struct User {
 #[derive(Debug, Clone)]
 pub struct Users(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     format: FileFormat,
     users: Table,
@@ -64,6 +68,13 @@ impl Users {
         let usual_hash =
             users.usual_hash().ok_or(LineError { line: 1, error: UsersError::NoUsers })?;
         Ok(Self(Arc::new(Inner { format, users, usual_hash })))
+    }
+
+    /// The same users, with the groups of a groups file too.
+    #[must_use]
+    pub fn with_groups(mut self, groups: &Groups) -> Self {
+        Arc::make_mut(&mut self.0).users.join(groups);
+        self
     }
 
     /// The user of exactly this name.

@@ -1,14 +1,14 @@
 //! The users in the file's order, and what holds for every format.
 
-use super::{User, UsersError};
+use super::{Groups, User, UsersError};
 use crate::password::{PasswordHash, Scheme};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
 
 /// The longest user or group name, in bytes.
 const MAX_NAME: usize = 128;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Table {
     allow_weak: bool,
     users: IndexMap<Box<str>, User>,
@@ -21,7 +21,7 @@ impl Table {
 
     /// Checks the name of an entry to be inserted.
     pub(super) fn check_name(&self, name: &str) -> Result<(), UsersError> {
-        if !is_name(name) {
+        if !is_user_name(name) {
             return Err(UsersError::UserName);
         }
         if self.users.contains_key(name) {
@@ -37,6 +37,17 @@ impl Table {
     /// Inserts an entry whose name has been checked.
     pub(super) fn insert(&mut self, name: &str, user: User) {
         self.users.insert(name.into(), user);
+    }
+
+    /// Adds groups to those that the users have. Users who are not there are passed over.
+    pub(super) fn join(&mut self, groups: &Groups) {
+        for name in groups.users() {
+            if let Some(user) = self.users.get_mut(name) {
+                let of_both = std::mem::take(&mut user.groups).into_iter();
+                let of_both = of_both.chain(groups.of(name).map(Box::from));
+                user.groups = of_both.collect::<IndexSet<_>>().into_iter().collect();
+            }
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&User> {
@@ -65,13 +76,13 @@ impl Table {
 }
 
 pub(super) fn check_group(name: &str) -> Result<Box<str>, UsersError> {
-    if is_name(name) && name.trim() == name && !name.contains(',') {
-        Ok(name.into())
-    } else {
-        Err(UsersError::GroupName)
-    }
+    if is_group_name(name) { Ok(name.into()) } else { Err(UsersError::GroupName) }
 }
 
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_group_name(name: &str) -> bool {
+    is_user_name(name) && name.trim() == name && !name.contains(',')
+}
+
+pub(crate) fn is_user_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control)
 }

@@ -5,7 +5,7 @@ use authgate_core::limit::{Ban, Subject};
 
 const HERE: &str = "192.0.2.7";
 const ALICE: Attempt<'static> =
-    Attempt { network: Network::V4([192, 0, 2, 7]), user: "alice", device: None };
+    Attempt { network: Network::V4([192, 0, 2, 7]), user: "alice", device: None, credential: None };
 
 #[test]
 fn five_failures_ban_a_network_and_no_other() {

@@ -74,7 +74,7 @@ fn network(number: u32) -> Network {
 }
 
 fn from(number: u32, user: &str) -> Attempt<'_> {
-    Attempt { network: network(number), user, device: None }
+    Attempt { network: network(number), user, device: None, credential: None }
 }
 
 fn at(address: &str) -> Network {
@@ -82,11 +82,11 @@ fn at(address: &str) -> Network {
 }
 
 fn attempt<'a>(address: &str, user: &'a str) -> Attempt<'a> {
-    Attempt { network: at(address), user, device: None }
+    Attempt { network: at(address), user, device: None, credential: None }
 }
 
 fn unix(user: &str) -> Attempt<'_> {
-    Attempt { network: Network::of(None), user, device: None }
+    Attempt { network: Network::of(None), user, device: None, credential: None }
 }
 
 fn on_device(attempt: Attempt<'_>, device: u8) -> Attempt<'_> {

@@ -117,7 +117,10 @@ impl Login {
     fn reserve(&self, table: &mut Table, now: u64) -> Decision {
         let network = self.network.map_or(Network::Unix, |number| network(number.into()));
         let device = self.device.map(|device| SessionId([device; 16]));
-        table.reserve(&Attempt { network, user: &self.user.to_string(), device }, now)
+        table.reserve(
+            &Attempt { network, user: &self.user.to_string(), device, credential: None },
+            now,
+        )
     }
 }
 

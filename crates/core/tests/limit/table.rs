@@ -78,7 +78,7 @@ fn f74_of_bans_the_oldest_gives_way_however_many_failures_it_took() {
 #[test]
 fn f74_a_network_that_differs_in_one_bit_is_not_banned() {
     let (v4, v6) = (0xC000_0207_u32, 0x2001_0DB8_0000_0007_u64);
-    let of = |network| Attempt { network, user: "alice", device: None };
+    let of = |network| Attempt { network, user: "alice", device: None, credential: None };
     let mut table = Table::of(8);
     table.fail_times(5, &of(Network::V4(v4.to_be_bytes())), NOW);
     table.fail_times(5, &of(Network::V6(v6.to_be_bytes())), NOW);

@@ -6,13 +6,15 @@ pub(crate) mod directives;
 pub(crate) mod pages;
 pub(crate) mod table;
 
+use authgate_core::basic::{self, DigestKey};
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
-use authgate_core::gate::{Gate, Identity, Verdict};
+use authgate_core::gate::{Decision, Gate, Identity, Session, Verdict};
+use authgate_core::hosts::HostPattern;
 use authgate_core::journal::{Record, UserTag};
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::pages::Action;
 use authgate_core::reply::Reply;
-use authgate_core::request::{Method, RequestHead};
+use authgate_core::request::{Method, RequestHead, Scheme};
 use authgate_core::settings::{Builder, Settings};
 use authgate_core::token::{Claims, Purpose, SessionId, inspect};
 use authgate_core::users::Users;
@@ -40,6 +42,8 @@ pub(crate) struct Realm {
     head: Head,
     slots: Vec<Slot>,
     buckets: Vec<Bucket>,
+    basic: Vec<basic::Slot>,
+    basic_key: DigestKey,
 }
 
 /// A session that has ended.
@@ -82,6 +86,8 @@ pub(crate) fn realm_with(directives: &[(&str, &[&str])]) -> Realm {
         head: Head::default(),
         slots: core::iter::repeat_with(Slot::default).take(64).collect(),
         buckets: core::iter::repeat_with(Bucket::default).take(16).collect(),
+        basic: core::iter::repeat_with(basic::Slot::default).take(64).collect(),
+        basic_key: DigestKey::new(&[3; 32]),
     }
 }
 
@@ -100,9 +106,13 @@ impl Realm {
         Ended { head: &self.head, slots: &self.slots, buckets: &self.buckets }
     }
 
+    pub(crate) fn basic(&self) -> basic::Table<'_> {
+        basic::Table { slots: &self.basic, ttl: self.settings.basic_cache }
+    }
+
     pub(crate) fn gate(&self) -> Gate<'_> {
-        let Self { settings, users, ring, .. } = self;
-        Gate { settings, users, ring, ended: self.ended() }
+        let Self { settings, users, ring, basic_key, .. } = self;
+        Gate { settings, users, ring, ended: self.ended(), basic: self.basic(), basic_key }
     }
 
     /// What a session token says that is made `NOW`, by default settings.
@@ -141,6 +151,13 @@ impl Realm {
     }
 
     pub(crate) fn decide(&self, request: &Request, now: u64) -> Verdict {
+        match self.decision(request, now) {
+            Decision::Verdict(verdict) => verdict,
+            Decision::Check(check) => panic!("wants a check of {}", check.username),
+        }
+    }
+
+    pub(crate) fn decision(&self, request: &Request, now: u64) -> Decision {
         request.with_head(|head| self.gate().decide(head, now))
     }
 
@@ -148,23 +165,33 @@ impl Realm {
     pub(crate) fn says(&self, request: &Request, now: u64) -> String {
         match self.decide(request, now) {
             Verdict::Admit(identity) => format!("ok {}", identity.user()),
-            Verdict::Challenge(cause) => cause.as_str().into(),
+            verdict => verdict.status().as_str().into(),
         }
     }
 
     pub(crate) fn admitted(&self, request: &Request, now: u64) -> Identity {
         match self.decide(request, now) {
             Verdict::Admit(identity) => identity,
-            Verdict::Challenge(cause) => panic!("{}", cause.as_str()),
+            verdict => panic!("{}", verdict.status().as_str()),
         }
     }
 }
+
+/// The session of an identity.
+pub(crate) fn session_of(identity: &Identity) -> Session {
+    *identity.session().unwrap()
+}
+
+/// The names of the server that requests come to.
+pub(crate) const SERVER_NAMES: [&str; 3] = ["gate.example", "*.gate.example", "~^x"];
 
 /// A request, owned.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: Method,
     target: Vec<u8>,
+    host: Option<&'static str>,
+    scheme: Option<Scheme>,
     tls: bool,
     cookies: Vec<String>,
     authorization: Option<String>,
@@ -173,7 +200,16 @@ pub(crate) struct Request {
 
 pub(crate) fn request(method: Method, target: impl Into<Vec<u8>>) -> Request {
     let (cookies, fields) = (Vec::new(), Vec::new());
-    Request { method, target: target.into(), tls: false, cookies, authorization: None, fields }
+    Request {
+        method,
+        target: target.into(),
+        host: None,
+        scheme: None,
+        tls: false,
+        cookies,
+        authorization: None,
+        fields,
+    }
 }
 
 pub(crate) fn get(target: &str) -> Request {
@@ -196,6 +232,15 @@ impl Request {
 
     pub(crate) fn target(self, target: &str) -> Self {
         Self { target: target.into(), ..self }
+    }
+
+    pub(crate) fn host(self, host: &'static str) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
+    /// The scheme that another proxy tells.
+    pub(crate) fn scheme(self, scheme: Scheme) -> Self {
+        Self { scheme: Some(scheme), ..self }
     }
 
     pub(crate) fn tls(self) -> Self {
@@ -244,17 +289,32 @@ impl Request {
             let field = self.fields.iter().find(|(key, _)| *key == name);
             field.map(|(_, value)| value.as_bytes())
         };
+        let names = SERVER_NAMES.into_iter().filter_map(HostPattern::of_server).collect();
         let mut halves = self.target.splitn(2, |&byte| byte == b'?');
         with(&RequestHead {
             method: self.method,
-            path: halves.next().unwrap(),
+            method_name: method_name(self.method),
+            path: halves.next(),
             target: &self.target,
             query: halves.next().unwrap_or_default(),
+            host: self.host.map(str::as_bytes),
+            scheme: self.scheme,
+            server_names: &names,
             tls: self.tls,
             cookies: &cookies,
             authorization: self.authorization.as_deref().map(str::as_bytes),
             fields: &lookup,
         })
+    }
+}
+
+pub(crate) fn method_name(method: Method) -> &'static [u8] {
+    match method {
+        Method::Get => b"GET",
+        Method::Head => b"HEAD",
+        Method::Post => b"POST",
+        Method::Delete => b"DELETE",
+        Method::Other => b"PUT",
     }
 }
 
@@ -302,6 +362,7 @@ pub(crate) fn reply(action: Action) -> Reply {
         Action::Reply(reply) => reply,
         Action::ReadBody => panic!("asks for the body"),
         Action::Check(_) => panic!("asks for a check"),
+        Action::Identify => panic!("asks who it is"),
     }
 }
 

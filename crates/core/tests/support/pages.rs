@@ -8,9 +8,19 @@ use authgate_core::token::SessionId;
 pub(crate) const FRESH: Fresh = Fresh { session: SessionId([1; 16]), device: SessionId([2; 16]) };
 
 pub(crate) fn page(realm: &Realm, page: Page, request: &Request) -> Reply {
-    let reply = reply(request.with_head(|head| realm.gate().page(page, head, NOW)));
+    let reply = page_at(realm, page, request, NOW);
     assert!(is_guarded(&reply), "{reply:?}");
     reply
+}
+
+pub(crate) fn page_at(realm: &Realm, page: Page, request: &Request, now: u64) -> Reply {
+    match request.with_head(|head| realm.gate().page(page, head, now)) {
+        Action::Identify => {
+            let verdict = realm.decide(request, now);
+            request.with_head(|head| realm.gate().session(head, &verdict, now))
+        }
+        action => reply(action),
+    }
 }
 
 pub(crate) fn is_read(request: &Request) -> bool {
@@ -25,7 +35,7 @@ pub(crate) fn check(realm: &Realm, body: &str) -> Check {
 pub(crate) fn check_of(realm: &Realm, request: &Request, body: &str, now: u64) -> Check {
     match request.with_head(|head| realm.gate().posted(head, body.as_bytes(), now)) {
         Action::Check(check) => check,
-        Action::ReadBody => panic!("asks for the body again"),
+        Action::ReadBody | Action::Identify => panic!("asks for something else"),
         Action::Reply(reply) => panic!("answers {}", reply.status),
     }
 }

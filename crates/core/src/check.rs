@@ -1,0 +1,80 @@
+//! A password check: what is asked, and what may come of it.
+
+use crate::basic::Digest;
+use crate::gate::Gate;
+use crate::password::PasswordHash;
+use crate::return_target::ReturnTarget;
+use crate::token::SessionId;
+use zeroize::Zeroizing;
+
+/// A password check: everything it needs, owned, so that it can run in another thread.
+pub struct Check {
+    /// What was typed.
+    pub username: String,
+    /// What was typed, wiped when dropped.
+    pub password: Zeroizing<Vec<u8>>,
+    /// The hash to check against: the user's, or one of the usual cost where there is no such user.
+    pub hash: PasswordHash,
+    /// The device that the user has signed in on before.
+    pub device: Option<SessionId>,
+    /// Where it came from.
+    pub(crate) asked: Asked,
+    pub(crate) subject: Subject,
+}
+
+/// Where a password came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The login form, to return there.
+    Form(ReturnTarget),
+    /// `Authorization: Basic`
+    Basic(Digest),
+}
+
+/// Whose hash a check is against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The user's.
+    User,
+    /// Nobody's: the check only takes its time.
+    Nobody,
+}
+
+/// The longest password, in bytes, that is worth a check.
+pub(crate) const MAX_PASSWORD: usize = 1024;
+
+impl Check {
+    /// Whether the user is who he says, now that the password matches the hash or does not.
+    pub fn succeeds(&self, matches: bool) -> bool {
+        matches && self.subject == Subject::User
+    }
+
+    /// By what equal Basic credentials are told; `None` for a login with the form.
+    pub fn digest(&self) -> Option<Digest> {
+        match self.asked {
+            Asked::Basic(digest) => Some(digest),
+            Asked::Form(_) => None,
+        }
+    }
+}
+
+impl Check {
+    /// Where a login with the form returns to.
+    pub(crate) fn return_to(&self) -> ReturnTarget {
+        match &self.asked {
+            Asked::Form(return_to) => return_to.clone(),
+            Asked::Basic(_) => ReturnTarget::root(),
+        }
+    }
+}
+
+impl<'a> Gate<'a> {
+    /// The hash that a password is checked against: the user's, or where there is none, one that takes
+    /// as long and matches nothing.
+    pub(crate) fn hash_for(&self, username: &str) -> (Subject, &'a PasswordHash) {
+        match self.active_user(username) {
+            Some(user) => (Subject::User, &user.hash),
+            None => (Subject::Nobody, self.users.usual_hash()),
+        }
+    }
+}
