@@ -21,11 +21,10 @@ EOF_HTTP
 $server->make_certificate;
 $server->run;
 
-my @headers = (Accept => 'text/html', Host => 'login.example.test');
-my $alice   = $server->client(headers => [@headers]);
-$alice->sign_in('alice');
-my $secure = $server->client(port => $server->port('tls'), tls => 1, headers => [@headers]);
-$secure->sign_in('alice');
+my @HOST   = (Host => 'login.example.test');
+my $alice  = $server->client;
+my $secure = $server->client(port => $server->port('tls'), tls => 1);
+$_->sign_in('alice', headers => [@HOST]) for $alice, $secure;
 my @MOVED = sort qw(Cache-Control Connection Content-Length Date Location Server X-Content-Type-Options);
 
 sub names ($response) { return [ sort map { $_->[0] } $response->{headers}->@* ] }
@@ -33,8 +32,8 @@ sub shown ($string) { return substr($string =~ s/([^ -~])/sprintf '\\x%02x', ord
 
 # GET and POST, and where they lead.
 sub leads_to ($client, $rd) {
-    my $get  = $client->get('/authgate/login?rd=' . coded($rd));
-    my $post = $client->login('alice', $PASSWORD{alice}, rd => $rd);
+    my $get  = $client->get('/authgate/login?rd=' . coded($rd), @HOST);
+    my $post = $client->login('alice', $PASSWORD{alice}, rd => $rd, headers => [@HOST]);
     is_deeply names($get), \@MOVED, 'D52 no header line more: ' . shown($rd);
     my ($got, $posted) = map { $_->header('Location') } $get, $post;
     is $posted, $got, 'D50 POST leads where GET does: ' . shown($rd) if $post->status == 303;
@@ -94,7 +93,7 @@ for my $host ('login.example.test', 'other.test') {
     my $get = $alice->get('/authgate/login?rd=' . coded("http://$host/x"), Host => $host);
     is $get->header('Location'), "http://$host/x", "D55 Host: $host is its own host";
 }
-my $get = $alice->get('/authgate/login?rd=' . coded('http://evil.com/x'), 'X-Forwarded-Host' => 'evil.com');
+my $get = $alice->get('/authgate/login?rd=' . coded('http://evil.com/x'), @HOST, 'X-Forwarded-Host' => 'evil.com');
 is $get->header('Location'), '/', 'D55 X-Forwarded-Host is nobody';
 
 done_testing;
