@@ -204,9 +204,12 @@ fn g85a_bytes_beyond_ascii_pass_as_nginx_sends_them() {
     assert_eq!(told.unwrap().3, "/caf\u{e9}\u{fffd}");
 }
 
+fn plain_bytes(target: &[u8]) -> Option<Vec<u8>> {
+    Original { method: None, scheme: None, host: None, target }.plain_path()
+}
+
 fn plain_path(target: &[u8]) -> Option<String> {
-    let original = Original { method: None, scheme: None, host: None, target };
-    original.plain_path().map(|path| String::from_utf8(path).unwrap())
+    plain_bytes(target).map(|path| String::from_utf8(path).unwrap())
 }
 
 #[test]
@@ -281,10 +284,11 @@ proptest! {
     #[test]
     fn g85a_plain_paths_are_the_same_to_all(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..10)) {
         let target = format!("/{}", pieces.concat());
-        if let Some(path) = plain_path(target.as_bytes()) {
+        if let Some(path) = plain_bytes(target.as_bytes()) {
             let url = Url::parse(&format!("https://app.example.com{target}")).unwrap();
             let resolved: Vec<u8> = percent_encoding::percent_decode_str(url.path()).collect();
-            prop_assert_eq!(&resolved, path.as_bytes());
+            prop_assert_eq!(&resolved, &path);
+            let path = String::from_utf8_lossy(&path);
             prop_assert!(!path.contains("//") && !path.contains('\\') && !path.contains('\0'));
             prop_assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")));
             let structure = target.split('?').next().unwrap().matches('/').count();

@@ -88,6 +88,10 @@ impl Gate<'_> {
     fn login_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
         let rd = return_path::from_query(head.query).unwrap_or_default();
         let return_to = self.return_target(head, &rd);
+        if self.presented(head).is_some() {
+            // It decides alone, and signs nobody in.
+            return self.form(200, "", &return_to, Notice::None);
+        }
         match self.by_cookie(head, now) {
             Verdict::Admit(identity) if is_news(&identity, head.query) => {
                 Reply::redirect(303, return_to.as_str().to_owned())
