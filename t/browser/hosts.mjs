@@ -11,6 +11,10 @@ const PASSWORD = 'canary-password-of-alice';
 const HASH = '$2y$04$VaamhVi31m4.W425pmuBMuEfoHh7Wv4wIZPnpeVHZekCsFCnLXs8q';
 const KEY = 'first Y2FuYXJ5LWtleS1vZi10aGUtZmlyc3Qtc2lnbmluZy0=';
 
+// The login's form on a page with another policy.
+const STRICT = '<form method="post" action="/authgate/login"><input name="rd">'
+  + '<input name="username" value="alice"><input name="password" type="password"><button>Go</button></form>';
+
 export async function startHosts() {
   const dir = join(target, 'one-login');
   rmSync(dir, { recursive: true, force: true });
@@ -67,6 +71,12 @@ function configuration(dir, port) {
         server_name ${name}.example.test;
         root ${dir}/html;
         authgate ${realmName};
+        location = /strict {
+            authgate off;
+            default_type text/html;
+            add_header Content-Security-Policy "form-action 'self'";
+            return 200 '${STRICT}';
+        }
     }`;
   const servers = ['login', 'app', 'other'].flatMap((name) => [
     server(name, port.http, 'plain'),

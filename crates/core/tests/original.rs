@@ -143,8 +143,8 @@ fn g85a_what_contradicts_itself_is_unknown() {
 
 #[test]
 fn g85a_what_is_malformed_is_unknown() {
-    let long = format!("/{}", "a".repeat(8192));
-    assert!(told(&[("x-original-url", &long[..8192])]).is_some());
+    let (longest, long) = (format!("/{}", "a".repeat(8191)), format!("/{}", "a".repeat(8192)));
+    assert!(told(&[("x-original-url", &longest)]).is_some());
     for url in [
         "",
         "metrics",
