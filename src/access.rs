@@ -134,8 +134,9 @@ impl Site<'_> {
 
 fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
     let Some(visit) = request.visit() else { return Phase::Refuse(500) };
-    let refusal =
-        realm.with_gate(|gate| request.with_head(visit, |head| gate.refusal(head, verdict)));
+    let refusal = realm.with_gate(|gate| {
+        request.with_head(visit, |head| gate.refusal(head, verdict, clock::now()))
+    });
     let Some(reply) = refusal else { return Phase::Refuse(500) };
     if matches!(reply.status, 401 | 403) && request.has_error_page(reply.status) {
         return match reply::leave(request, realm, &reply) {

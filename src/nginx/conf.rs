@@ -4,9 +4,11 @@ use super::entry::guard;
 use super::log;
 use super::module;
 use super::request::bytes;
+use super::server_names;
 use crate::access::{Mode, Site};
 use crate::realm::Realm;
 use crate::verify::{Navigations, Verify};
+use authgate_core::hosts::Hosts;
 use authgate_core::rules::{Rule, Rules};
 use authgate_core::settings::Settings;
 use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK, Pool};
@@ -28,6 +30,7 @@ pub(super) struct MainConf {
 #[derive(Default)]
 pub(crate) struct ServerConf {
     realms: Vec<Rc<Realm>>,
+    names: Hosts,
 }
 
 /// What a location says.
@@ -106,6 +109,11 @@ impl ServerConf {
     /// The realms of the server.
     pub(crate) fn realms(&self) -> &[Rc<Realm>] {
         &self.realms
+    }
+
+    /// The names of the server, regular expressions left out.
+    pub(crate) fn names(&self) -> &Hosts {
+        &self.names
     }
 }
 
@@ -423,6 +431,7 @@ fn find_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Re
 fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Realm>>, String> {
     let Some(realm) = find_realm(cf, directive)? else { return Ok(None) };
     let log = cf.log;
+    let names = server_names::read(cf);
     let server = module::merged_server_conf(cf);
     if server.realms.iter().any(|other| Rc::ptr_eq(other, &realm)) {
         return Ok(Some(realm));
@@ -433,6 +442,7 @@ fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Rea
         let mistake = format!("realms \"{other}\" and \"{name}\" {COLLISION}");
         return Err(say_at(log, &mistake, &directive.place));
     }
+    server.names = names;
     server.realms.push(Rc::clone(&realm));
     Ok(Some(realm))
 }

@@ -20,6 +20,7 @@ pub(crate) mod process;
 mod realm_block;
 pub(crate) mod reply;
 pub(crate) mod request;
+mod server_names;
 mod variables;
 pub(crate) mod visit;
 pub(crate) mod zone;
