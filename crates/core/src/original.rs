@@ -3,7 +3,7 @@
 
 use crate::hosts::HostAndPort;
 use crate::percent;
-use crate::request::Scheme;
+use crate::request::{Method, RequestHead, Scheme};
 use percent_encoding::percent_decode;
 
 /// The longest value, in bytes, that is read.
@@ -58,6 +58,25 @@ impl<'a> Original<'a> {
             return None;
         }
         original.whole().or_else(|| forwarded.whole())
+    }
+
+    /// The head of the request that is asked about, where `asking` is the head of the one that asks;
+    /// `path` is [`Self::plain_path`].
+    pub fn head<'h>(&self, asking: &RequestHead<'h>, path: Option<&'h [u8]>) -> RequestHead<'h>
+    where
+        'a: 'h,
+    {
+        let method_name = self.method.unwrap_or_default().as_bytes();
+        RequestHead {
+            method: self.method.map_or(asking.method, |name| Method::named(name.as_bytes())),
+            method_name,
+            path,
+            target: self.target,
+            query: self.target.splitn(2, |&byte| byte == b'?').nth(1).unwrap_or_default(),
+            host: self.host.map(|host| host.text.as_bytes()),
+            scheme: self.scheme,
+            ..*asking
+        }
     }
 
     /// The path, decoded, to be compared with what an API token may open; `None` where it is not

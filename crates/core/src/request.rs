@@ -36,6 +36,19 @@ impl Scheme {
     }
 }
 
+impl Method {
+    /// The method of this name.
+    pub fn named(name: &[u8]) -> Self {
+        match name {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"POST" => Self::Post,
+            b"DELETE" => Self::Delete,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Looks a header field up by its lower-case name: the first line of that name, without
 /// surrounding white space. Only fields that decide nothing about identity are read through it.
 pub type Fields<'a> = &'a dyn Fn(&str) -> Option<&'a [u8]>;
