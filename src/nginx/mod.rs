@@ -14,6 +14,7 @@ mod faults;
 mod filter;
 mod headers;
 mod listen;
+mod location;
 pub(crate) mod log;
 pub(crate) mod module;
 pub(crate) mod process;

@@ -1,7 +1,8 @@
 //! A request of nginx's, read.
 
-use super::conf::{LocationConf, ServerConf};
+use super::conf::ServerConf;
 use super::headers;
+use super::location::LocationConf;
 use super::module;
 use super::reply::Sent;
 use super::variables;
