@@ -395,7 +395,6 @@ fn find_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Re
 fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Realm>>, String> {
     let Some(realm) = find_realm(cf, directive)? else { return Ok(None) };
     let log = cf.log;
-    let names = server_names::read(cf);
     let server = module::merged_server_conf(cf);
     if server.realms.iter().any(|other| Rc::ptr_eq(other, &realm)) {
         return Ok(Some(realm));
@@ -406,8 +405,9 @@ fn use_realm(cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Rc<Rea
         let mistake = format!("realms \"{other}\" and \"{name}\" {COLLISION}");
         return Err(say_at(log, &mistake, &directive.place));
     }
-    server.names = names;
     server.realms.push(Rc::clone(&realm));
+    let names = server_names::read(cf);
+    module::merged_server_conf(cf).names = names;
     Ok(Some(realm))
 }
 
