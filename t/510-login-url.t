@@ -3,6 +3,7 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Nghttp;
 use AuthGate::Page;
 use AuthGate::ReturnPath qw(coded);
 use AuthGate::Server;
@@ -40,6 +41,7 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         authgate ops;
         location /secure-part/ { authgate secure; }
     }
+    server { listen 127.0.0.1:%%PORT_h2%% http2; server_name 127.0.0.1; authgate ops; }
     server { listen 127.0.0.1:%%PORT%%; server_name ~^r\d+\.example\.test$; authgate ops; }
 EOF_HTTP
 $server->make_certificate;
@@ -95,6 +97,10 @@ is location($tls, "app.example.test:$tls_port", '/x'), login_for("https://app.ex
 is location($browser, 'app.example.test', '/secure-part/'),
     'https://login.example.test/secure/login?rd=' . coded('https://app.example.test/secure-part/', '/'),
     'and so it is with secure=on, whatever the connection is';
+
+my $h2 = $server->port('h2');
+is AuthGate::Nghttp::request($h2, 'GET', '/x', undef, {}, Accept => 'text/html')->header('Location'),
+    login_for("http://127.0.0.1:$h2/x"), 'over HTTP/2 the host is the pseudo-header :authority';
 
 # ---- Other refusals ----------------------------------------------------------------------------------
 

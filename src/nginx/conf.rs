@@ -101,7 +101,6 @@ pub(super) fn use_realm(
 ) -> Result<Option<Rc<Realm>>, String> {
     let Some(realm) = find_realm(cf, directive)? else { return Ok(None) };
     let log = cf.log;
-    let names = server_names::read(cf);
     let server = module::merged_server_conf(cf);
     if server.realms.iter().any(|other| Rc::ptr_eq(other, &realm)) {
         return Ok(Some(realm));
@@ -112,8 +111,9 @@ pub(super) fn use_realm(
         let mistake = format!("realms \"{other}\" and \"{name}\" {COLLISION}");
         return Err(say_at(log, &mistake, &directive.place));
     }
-    server.names = names;
     server.realms.push(Rc::clone(&realm));
+    let names = server_names::read(cf);
+    module::merged_server_conf(cf).names = names;
     Ok(Some(realm))
 }
 
