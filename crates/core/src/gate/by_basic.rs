@@ -48,19 +48,20 @@ impl Gate<'_> {
     /// The verdict, now that a check has ended or could not be made, and the line for the log.
     pub fn of_check(&self, check: &Check, outcome: Outcome) -> (Verdict, Option<Event>) {
         let (user, realm) = (check.username.clone(), self.settings.name.clone());
-        let checked = |matches| match check.succeeds(matches) {
-            true => (admitted(&user), Event::LoginOk { user: user.clone(), realm: realm.clone() }),
-            false => {
+        let checked = |matches| match (check.succeeds(matches), self.has_changed(check)) {
+            (true, None) => {
+                let event = Event::LoginOk { user: user.clone(), realm: realm.clone() };
+                (admitted(&user), Some(event))
+            }
+            (true, Some(cause)) => (Verdict::Challenge(cause), None),
+            (false, _) => {
                 let (cause, reason) = (check.subject.cause(), check.subject.reason());
                 let (user, realm) = (user.clone(), realm.clone());
-                (Verdict::Challenge(cause), Event::LoginFailed { user, reason, realm })
+                (Verdict::Challenge(cause), Some(Event::LoginFailed { user, reason, realm }))
             }
         };
         match outcome {
-            Outcome::Checked(matches) => {
-                let (verdict, event) = checked(matches);
-                (verdict, Some(event))
-            }
+            Outcome::Checked(matches) => checked(matches),
             // Said once, by the check that it was.
             Outcome::Shared(matches) => (checked(matches).0, None),
             Outcome::Limited(limited) => {
@@ -68,6 +69,15 @@ impl Gate<'_> {
                 (Verdict::Limited(limited), Some(Event::LoginLimited { user, reason, realm }))
             }
             Outcome::Busy => (Verdict::Busy, Some(Event::LoginBusy { user, realm })),
+        }
+    }
+
+    /// What has become of the user since the check was asked for, where that lets nobody in.
+    fn has_changed(&self, check: &Check) -> Option<Cause> {
+        match self.active_user(&check.username) {
+            None => Some(Cause::UnknownUser),
+            Some(user) if user.hash.as_str() != check.hash.as_str() => Some(Cause::PasswordChanged),
+            Some(_) => None,
         }
     }
 }
