@@ -43,6 +43,14 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         location /open-first { authgate off; rewrite ^ /hello.txt last; }
         location /page     { ssi on; ssi_types *; try_files /page.html =404; }
         location /echo     { ssi on; ssi_types *; try_files /echo.html =404; }
+        location = /verify { authgate_verify ops; }
+        location /asked {
+            authgate off;
+            auth_request     /verify;
+            auth_request_set $asked "$remote_user|$authgate_user";
+            add_header       X-Asked $asked always;
+            try_files        /hello.txt =404;
+        }
         location /nested   { location /nested/off { authgate off; try_files /hello.txt =404; } }
     }
     server {
@@ -90,6 +98,10 @@ is users('/optional', @basic, Cookie => 'authgate=garbage'), '200 <> <>', 'G82 o
 is users('/optional', @basic, @cookie), '200 <alice> <alice>', 'G82 optional: with a valid one it is alice';
 is users('/any', @basic), '200 <> <>', 'G82 satisfy any: let in by address, $remote_user is empty';
 is users('/any', @basic, @cookie), '200 <alice> <alice>', 'G82 satisfy any: with a cookie it is alice';
+
+is $client->get('/asked', @cookie, @basic)->header('X-Asked'), 'alice|alice',
+    'G82 authgate_verify: $remote_user is the verified user in the subrequest';
+is $client->get('/asked', @basic)->header('X-Asked'), '|', 'G82 authgate_verify: and nobody where nobody is verified';
 
 is users('/off', @basic), '200 <bob> <>', "G82 authgate off: nginx's own \$remote_user";
 is users('/off', @basic, @cookie), '200 <bob> <>', 'G82 authgate off: with a cookie as well';

@@ -1,4 +1,4 @@
-//! The variables, computed on first use, and `$remote_user`: the verified user wherever a gate is on.
+//! The variables, computed on first use, and `$remote_user`: the verified user wherever a realm is on.
 
 use super::entry::guard;
 use super::request::{Request, bytes, string};
@@ -92,8 +92,7 @@ unsafe extern "C" fn get_remote_user(
         // while configuration was read.
         unsafe {
             match (Request::new(raw), UNVERIFIED) {
-                (Some(request), handler) if request.location().site().is_some() => {
-                    let _ = handler;
+                (Some(request), _) if request.location().judge().is_some() => {
                     fill(Some(request), &mut *value, text(request, Variable::User).as_deref())
                 }
                 (_, Some(unverified)) => unverified(raw, value, data),
@@ -122,8 +121,7 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     {
         return Some(outcome.as_str().into());
     }
-    let location = request.location();
-    let Some(site) = location.site().or_else(|| Some(location.verify()?.site)) else {
+    let Some(site) = request.location().judge() else {
         return (variable == Variable::Status).then(|| Status::Off.as_str().into());
     };
     let realm = site.realm;

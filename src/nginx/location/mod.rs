@@ -69,6 +69,11 @@ impl LocationConf {
         Some(Verify { site: gate.site(), navigations: *navigations })
     }
 
+    /// Whose verdict the variables tell here: the gate's, or that of what is verified for others.
+    pub(crate) fn judge(&self) -> Option<Site<'_>> {
+        self.site().or_else(|| Some(self.verify()?.site))
+    }
+
     /// The realm that the location shows.
     pub(crate) fn insight(&self) -> Option<&Realm> {
         self.insight.as_deref()
