@@ -136,7 +136,7 @@ my $log = AuthGate::Server::wait_until {
     my $text = AuthGate::read_file($server->path('logs/users.log'));
     $text =~ m{^/authgate/login remote=- .*\n(?s:.*)^/authgate/login remote=-}m && $text;
 } 5, 'the access log';
-my @bobs = grep { /bob/ && !m{^/(?:hello.txt remote=bob user=- realm=- |off|nested/off)} } split /\n/, $log;
+my @bobs = grep { /bob/ && !m{^/(?:hello.txt remote=bob user=- realm=- |off|nested/off|asked)} } split /\n/, $log;
 is join("\n", @bobs), '', 'G82 the access log says bob only where no gate is on';
 my @gated = grep { /bob/ && /realm=ops/ } split /\n/, $log;
 is join("\n", @gated), '', 'G82 and nowhere beside a realm';
