@@ -9,6 +9,7 @@ use crate::nginx::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::check::Check;
 use authgate_core::gate::{Decision, Gate, Outcome, Verdict};
+use authgate_core::mode::{Mode, Step};
 use authgate_core::pages::Page;
 use authgate_core::rules::Rules;
 use authgate_core::status::Status;
@@ -23,17 +24,6 @@ pub(crate) struct Site<'c> {
     pub mode: Mode,
     /// Who of those signed in may enter.
     pub rules: &'c Rules,
-}
-
-/// Whether anybody is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Who has no valid credential is.
-    Required,
-    /// Nobody is; the variables tell.
-    Optional,
-    /// Nobody is yet; the log tells who would be.
-    DryRun,
 }
 
 /// What a phase handler tells nginx.
@@ -76,23 +66,15 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
         Known::Verdict(verdict) => Some(verdict),
         Known::Failed => None,
     };
-    let status = site.status(verdict.as_deref());
-    site.count(visit, status);
-    match (site.mode, status) {
-        (Mode::Required, Status::Ok) => admit(),
-        (Mode::Required, Status::Error) => Phase::Refuse(500),
-        (Mode::Required, _) => {
-            let cloned = verdict.as_deref().cloned();
-            // A refusal ends the request and the visit with it, so nothing of that is borrowed then.
-            drop(verdict);
-            cloned.map_or(Phase::Refuse(500), |verdict| refuse(request, site.realm, &verdict))
-        }
-        (Mode::Optional, Status::Ok) => admit(),
-        (Mode::Optional, _) => Phase::Decline,
-        (Mode::DryRun, status) => {
-            site.tell(request, status);
-            Phase::Decline
-        }
+    let status = site.judge(request, visit, verdict.as_deref());
+    let cloned = verdict.as_deref().filter(|_| status != Status::Ok).cloned();
+    // A refusal ends the request and the visit with it, so nothing of that is borrowed then.
+    drop(verdict);
+    match (site.mode.step(status), cloned) {
+        (Step::Admit, _) => admit(),
+        (Step::GoOn, _) => Phase::Decline,
+        (Step::Refuse, Some(verdict)) => refuse(request, site.realm, &verdict),
+        (Step::Refuse, None) | (Step::Fail, _) => Phase::Refuse(500),
     }
 }
 
@@ -101,35 +83,30 @@ fn admit() -> Phase {
 }
 
 impl Site<'_> {
-    /// How a request with this verdict fares here.
+    /// How a request with this verdict fares here. Without one something inside has failed.
     pub(crate) fn status(&self, verdict: Option<&Verdict>) -> Status {
-        match verdict {
-            None => Status::Error,
-            Some(Verdict::Admit(identity)) => {
-                match self.realm.with_gate(|gate| gate.permits(identity, self.rules)) {
-                    Some(true) => Status::Ok,
-                    Some(false) => Status::Forbidden,
-                    None => Status::Error,
-                }
-            }
-            Some(verdict) => verdict.status(),
-        }
+        let ask = |verdict| self.realm.with_gate(|gate| gate.status(verdict, self.rules));
+        verdict.and_then(ask).unwrap_or(Status::Error)
     }
 
-    /// Counts a request, the first time that a gate judges it.
-    pub(crate) fn count(&self, visit: &Visit<'_>, status: Status) {
+    /// The same, where it comes of it: the request is counted, the first time that a gate judges it, and
+    /// a dry run tells of whom it would refuse.
+    pub(crate) fn judge(
+        &self,
+        request: Request<'_>,
+        visit: &Visit<'_>,
+        verdict: Option<&Verdict>,
+    ) -> Status {
+        let status = self.status(verdict);
         if !visit.counted.replace(true) {
             self.realm.count(status);
         }
-    }
-
-    /// Says whom the gate would refuse.
-    pub(crate) fn tell(&self, request: Request<'_>, status: Status) {
-        if status != Status::Ok {
+        if self.mode.tells(status) {
             let (status, realm) = (status.as_str(), &self.realm.settings.name);
             let text = format!("dry run: would refuse, reason \"{status}\", realm \"{realm}\"");
             log::warn(request, &text);
         }
+        status
     }
 }
 

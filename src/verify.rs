@@ -1,6 +1,6 @@
 //! `authgate_verify`: the verdict as an answer, for `auth_request` and for other proxies.
 
-use crate::access::{Known, Mode, Site, identify};
+use crate::access::{Known, Site, identify};
 use crate::nginx::clock;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
@@ -35,12 +35,8 @@ pub(crate) fn answer(request: Request<'_>, verify: Verify<'_>) -> Sent {
         Known::Verdict(verdict) => Some(verdict.clone()),
         Known::Failed => None,
     };
-    let status = site.status(verdict.as_ref());
-    site.count(visit, status);
-    if site.mode == Mode::DryRun {
-        site.tell(request, status);
-    }
-    let passes = status == Status::Ok || site.mode == Mode::DryRun;
+    let status = site.judge(request, visit, verdict.as_ref());
+    let passes = site.mode.verifies(status);
     let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| match (&verdict, passes) {
         (verdict, true) => Some(gate.verified(verdict.as_ref().filter(|_| status == Status::Ok))),
         (Some(verdict), false) if verify.redirects(request) => {

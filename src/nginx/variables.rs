@@ -3,7 +3,7 @@
 use super::entry::guard;
 use super::request::{Request, bytes, string};
 use super::visit::Visit;
-use crate::access::{self, Mode};
+use crate::access;
 use authgate_core::gate::{Identity, Verdict};
 use authgate_core::status::Status;
 use ngx::ffi::{
@@ -133,8 +133,7 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
         Variable::Status => return Some(status.as_str().into()),
         _ => {}
     }
-    // Where nobody is refused, nobody is named who would be.
-    let named = status == Status::Ok || site.mode == Mode::Required;
+    let named = site.mode.names(status);
     let identity = verdict.as_deref().and_then(Verdict::identity).filter(|_| named)?;
     match variable {
         Variable::Groups => Some(realm.users.borrow().get(identity.user())?.groups.join(",")),

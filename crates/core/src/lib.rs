@@ -18,6 +18,7 @@ pub mod limit;
 pub mod lines;
 pub mod login_url;
 pub mod metrics;
+pub mod mode;
 pub mod negotiate;
 pub mod network;
 pub mod origin;

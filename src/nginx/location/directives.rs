@@ -1,10 +1,10 @@
 //! The directives of a location, as nginx reads them.
 
 use super::{Directive, LocationConf, Require};
-use crate::access::Mode;
 use crate::nginx::conf::{argument, arguments, directive, place};
 use crate::nginx::{log, module};
 use crate::verify::Navigations;
+use authgate_core::mode::Mode;
 use authgate_core::rules::{Rule, Rules};
 use ngx::ffi::{ngx_command_t, ngx_conf_t};
 use std::ffi::{c_char, c_void};

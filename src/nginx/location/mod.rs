@@ -3,9 +3,10 @@
 pub(super) mod directives;
 
 use super::conf::{Place, directive, find_realm, say_at, use_realm};
-use crate::access::{Mode, Site};
+use crate::access::Site;
 use crate::realm::Realm;
 use crate::verify::{Navigations, Verify};
+use authgate_core::mode::Mode;
 use authgate_core::rules::Rules;
 use ngx::ffi::ngx_conf_t;
 use std::ffi::{c_char, c_void};

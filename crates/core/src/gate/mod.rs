@@ -18,6 +18,7 @@ use crate::keyring::KeyRing;
 use crate::request::RequestHead;
 use crate::rules::Rules;
 use crate::settings::{Accept, Settings};
+use crate::status::Status;
 use crate::token::{Claims, Purpose};
 use crate::users::{User, Users};
 use by_token::api_token;
@@ -87,10 +88,17 @@ impl<'a> Gate<'a> {
         Presented::of(self.settings.accept, head.authorization?)
     }
 
-    /// Whether rules let a user in.
-    pub fn permits(&self, identity: &Identity, rules: &Rules) -> bool {
-        let user = self.users.get(identity.user());
-        rules.0.is_empty() || user.is_some_and(|user| rules.allows(identity.user(), &user.groups))
+    /// How a request with this verdict fares where these rules hold.
+    pub fn status(&self, verdict: &Verdict, rules: &Rules) -> Status {
+        match verdict {
+            Verdict::Admit(identity) if !self.permits(identity, rules) => Status::Forbidden,
+            verdict => verdict.status(),
+        }
+    }
+
+    fn permits(&self, identity: &Identity, rules: &Rules) -> bool {
+        let user = || self.users.get(identity.user());
+        rules.0.is_empty() || user().is_some_and(|user| rules.allows(identity.user(), &user.groups))
     }
 
     /// The user of this name, unless disabled.
