@@ -152,8 +152,6 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
         }
         let Job { request, realm, then, tried, claimed, check, matches, took, .. } =
             *Box::from_raw(job);
-        let main = (*request).main;
-        (*main).set_blocked((*main).blocked() - 1);
         let realm = &*realm;
         realm.checks.running.set(realm.checks.running.get() - 1);
         guard((), || {
@@ -169,6 +167,9 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
             }
             report(realm);
         });
+        // Not before: those that are answered above may be subrequests of the same main request, and end it.
+        let main = (*request).main;
+        (*main).set_blocked((*main).blocked() - 1);
         finish(request, realm, then, &check, matches);
     }
 }
