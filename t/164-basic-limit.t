@@ -48,8 +48,8 @@ sub is_limited ($name, $answer) {
     is_limited('verify', $client->get('/verify', right('alice')));
     my %body = (
         'application/json' => qr/\A\{"error":"limited"\}\n\z/,
-        'text/html' => qr/\A<!DOCTYPE html>.*limited/si,
-        '*/*' => qr/\Alimited, try again in 3\d\d\d s\n\z/,
+        'text/html' => qr/\A<!DOCTYPE html>.*Too many failed attempts/si,
+        '*/*' => qr/\AToo many failed attempts\. Please try again in \d+ minutes\.\n\z/,
     );
     for my $accept (sort keys %body) {
         my $answer = $client->get('/hello.txt', right('alice'), Accept => $accept);

@@ -24,6 +24,11 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Its words.
+    pub fn text(self) -> Cow<'static, str> {
+        self.announced().map(|(_, text)| text).unwrap_or_default()
+    }
+
     /// How it is announced (WAI-ARIA), and its words.
     fn announced(self) -> Option<(&'static str, Cow<'static, str>)> {
         match self {

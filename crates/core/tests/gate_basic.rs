@@ -293,9 +293,12 @@ fn a_refused_basic_credential_is_401_though_html_is_wanted() {
 fn g75_who_has_to_wait_is_told_how_long_in_each_format() {
     let realm = realm_of_all();
     let limited = Limited { seconds: 42, reason: LimitReason::User };
-    for (verdict, status, seconds, error) in
-        [(Verdict::Limited(limited), 429, "42", "limited"), (Verdict::Busy, 503, "", "busy")]
-    {
+    let wait = "Too many failed attempts. Please try again in 42 seconds.";
+    let again = "Many people are signing in right now. Please try again in 5 seconds.";
+    for (verdict, status, seconds, error, words) in [
+        (Verdict::Limited(limited), 429, "42", "limited", wait),
+        (Verdict::Busy, 503, "5", "busy", again),
+    ] {
         for (accept, content_type) in [
             ("application/json", "application/json"),
             ("text/html", "text/html; charset=utf-8"),
@@ -306,7 +309,8 @@ fn g75_who_has_to_wait_is_told_how_long_in_each_format() {
             let after = header(&reply, "Retry-After").unwrap();
             assert!(after.parse::<u32>().unwrap() > 0);
             assert!(seconds.is_empty() || after == seconds);
-            assert!(reply.body.contains(error), "{}", reply.body);
+            let told = if accept == "application/json" { error } else { words };
+            assert!(reply.body.contains(told), "{}", reply.body);
             assert_eq!(header(&reply, "WWW-Authenticate"), None);
             assert_eq!(header(&reply, "Location"), None);
             if accept == "application/json" {

@@ -4,7 +4,7 @@ use super::{Cause, Gate, Identity, Presented, Verdict};
 use crate::event::Event;
 use crate::limit::Limited;
 use crate::negotiate::{self, Format};
-use crate::page;
+use crate::page::{self, Notice};
 use crate::pages::BUSY_SECONDS;
 use crate::pages::problem::problem;
 use crate::reply::Reply;
@@ -17,8 +17,10 @@ impl Gate<'_> {
         let reply = match verdict {
             Verdict::Admit(identity) | Verdict::Forbid(identity) => self.forbidden(head, identity),
             Verdict::Challenge(cause) => self.unauthenticated(head, *cause, now),
-            Verdict::Limited(limited) => limited_reply(head, *limited),
-            Verdict::Busy => later(head, 503, "busy", BUSY_SECONDS),
+            Verdict::Limited(Limited { seconds, .. }) => {
+                later(head, 429, "limited", *seconds, Notice::Limited(*seconds))
+            }
+            Verdict::Busy => later(head, 503, "busy", BUSY_SECONDS, Notice::Busy(BUSY_SECONDS)),
         };
         reply.uncached()
     }
@@ -138,19 +140,10 @@ fn unauthenticated_page(login: &str) -> Reply {
     Reply::html(401, page::message("Please sign in", text, Some((login, "Sign in"))))
 }
 
-fn limited_reply(head: &RequestHead<'_>, limited: Limited) -> Reply {
-    later(head, 429, "limited", limited.seconds)
-}
-
-fn later(head: &RequestHead<'_>, status: u16, error: &str, seconds: u32) -> Reply {
+fn later(head: &RequestHead<'_>, status: u16, error: &str, seconds: u32, notice: Notice) -> Reply {
     let reply = match Format::of(head) {
         Format::Json => Reply::json(status, &serde_json::json!({ "error": error })),
-        _ => problem(
-            head,
-            status,
-            "Please try again later",
-            &format!("{error}, try again in {seconds} s"),
-        ),
+        _ => problem(head, status, "Not now", &notice.text()),
     };
     reply.header("Retry-After", seconds.to_string())
 }
