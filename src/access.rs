@@ -138,7 +138,7 @@ fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
         realm.with_gate(|gate| request.with_head(visit, |head| gate.refusal(head, verdict)));
     let Some(reply) = refusal else { return Phase::Refuse(500) };
     if matches!(reply.status, 401 | 403) && request.has_error_page(reply.status) {
-        return match reply::leave(request, &reply) {
+        return match reply::leave(request, realm, &reply) {
             Some(()) => Phase::Refuse(reply.status),
             None => Phase::Refuse(500),
         };
@@ -190,7 +190,7 @@ fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<O
         return Sent::failed(request);
     };
     if let Some(event) = event {
-        reply::log_event(request, realm, &event);
+        reply::record(request, realm, &event);
     }
     visit.remember(realm, verdict);
     request.go_on()

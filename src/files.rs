@@ -1,60 +1,22 @@
-//! The files of a realm. Users and keys are read when nginx reads its configuration, as the user
-//! that starts it; users also by each worker, when the file has changed.
+//! Reading the files of a realm. Users, groups and keys are read when nginx reads its configuration,
+//! as the user that starts it; users and groups also by each worker, when a file has changed.
 
 use crate::nginx::process;
 use authgate_core::keyring::Keys;
-use authgate_core::users::Users;
-use authgate_core::watch::{Fingerprint, Marks};
+use authgate_core::lines::LineError;
+use authgate_core::watch::Marks;
+use std::fmt::Display;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What a users file has turned out to be when it was read again.
-pub(crate) enum Reread {
-    /// It changed while it was read.
-    Moving,
-    /// Its content is what has been taken already.
-    Same(Marks),
-    /// Users to take.
-    New(Marks, Fingerprint, Users),
-    /// A mistake in it.
-    Bad(Marks, String),
-    /// It cannot be read.
-    Unreadable(String),
-}
-
-/// Reads a users file.
-///
-/// # Errors
-/// The mistake, with the file and its line, as nginx says it.
-pub(crate) fn users(path: &Path, allow_weak: bool) -> Result<(Users, Marks, Fingerprint), String> {
-    let (text, marks, _) = read(path)?;
-    Ok((parse_users(path, &text, allow_weak)?, marks, Fingerprint::of(&text)))
-}
-
-/// Reads a users file again, of which the content `taken` is known.
-pub(crate) fn reread(path: &Path, allow_weak: bool, taken: Fingerprint) -> Reread {
-    let (text, marks, after) = match read(path) {
-        Ok(read) => read,
-        Err(mistake) => return Reread::Unreadable(mistake),
-    };
-    let fingerprint = Fingerprint::of(&text);
-    if marks != after {
-        return Reread::Moving;
-    }
-    if fingerprint == taken {
-        return Reread::Same(marks);
-    }
-    match parse_users(path, &text, allow_weak) {
-        Ok(users) => Reread::New(marks, fingerprint, users),
-        Err(mistake) => Reread::Bad(marks, mistake),
-    }
-}
-
-fn parse_users(path: &Path, text: &[u8], allow_weak: bool) -> Result<Users, String> {
-    Users::parse(text, allow_weak).map_err(|mistake| at(path, mistake.line, &mistake.error))
+/// What a file holds, and its marks before and after reading.
+pub(crate) struct Content {
+    pub text: Zeroizing<Vec<u8>>,
+    pub before: Marks,
+    pub after: Marks,
 }
 
 /// What a file looks like from outside.
@@ -84,13 +46,13 @@ fn marks_of(metadata: &Metadata) -> Marks {
 /// # Errors
 /// The mistake, with the file and its line; never a byte of a key.
 pub(crate) fn keys(path: &Path) -> Result<(Keys, Option<String>), String> {
-    let (text, ..) = read(path)?;
+    let Content { text, .. } = read(path)?;
     let mode = std::fs::metadata(path).map_err(|error| failed("stat", path, &error))?.mode();
     let (name, mode) = (path.display(), mode & 0o777);
     if mode & 0o002 != 0 {
         return Err(format!("\"{name}\" may be written by anyone (mode {mode:o}): chmod 600"));
     }
-    let keys = Keys::parse(&text).map_err(|mistake| at(path, mistake.line, &mistake.error))?;
+    let keys = Keys::parse(&text).map_err(|mistake| at(path, &mistake))?;
     let open = mode & 0o077 != 0;
     let warning =
         format!("\"{name}\" may be read by others than its owner (mode {mode:o}): chmod 600");
@@ -109,8 +71,11 @@ pub(crate) fn readable_by_workers(path: &Path) -> Result<(), String> {
     })
 }
 
-/// What the file holds, and its marks before and after reading.
-fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Marks, Marks), String> {
+/// Reads a file.
+///
+/// # Errors
+/// Why it cannot be read, as nginx says it.
+pub(crate) fn read(path: &Path) -> Result<Content, String> {
     let open = |path| -> io::Result<_> {
         // Without waiting for whoever writes to a named pipe.
         let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
@@ -120,7 +85,7 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Marks, Marks), String> {
         }
         let mut text = Zeroizing::new(Vec::with_capacity(room(&before)));
         file.read_to_end(&mut text)?;
-        Ok((text, marks_of(&before), marks_of(&file.metadata()?)))
+        Ok(Content { text, before: marks_of(&before), after: marks_of(&file.metadata()?) })
     };
     open(path).map_err(|error| failed("open", path, &error))
 }
@@ -146,6 +111,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-fn at(path: &Path, line: usize, mistake: &dyn std::fmt::Display) -> String {
-    format!("\"{}:{line}\": {mistake}", path.display())
+/// A mistake in a file as nginx says it, with the file and its line.
+pub(crate) fn at<E: Display>(path: &Path, mistake: &LineError<E>) -> String {
+    format!("\"{}:{}\": {}", path.display(), mistake.line, mistake.error)
 }

@@ -71,7 +71,8 @@ struct Counters {
     bans: Vec<Ban>,
 }
 
-fn journal(realm: &Realm) -> Option<JournalState> {
+/// The file of ended sessions; `None` without `state`.
+pub(crate) fn journal(realm: &Realm) -> Option<JournalState> {
     realm.state.as_ref()?;
     let marks = realm.zone.journal()?;
     let saved = marks.failures.load(Acquire) == marks.saved.load(Acquire);

@@ -3,9 +3,11 @@
 //! - [`access`]: the gate in the access phase
 //! - [`login`]: the gate's own pages, and the password check in between
 //! - [`realm`]: settings, users, keys and shared memory of one realm
-//! - [`files`]: reading users and keys
+//! - [`files`]: reading files, and the keys among them
+//! - [`users`]: users and groups, read as one
 //! - [`insight`]: what an operator sees
-//! - [`live`]: the users file, read again when it has been edited
+//! - [`metrics`]: what Prometheus sees
+//! - [`live`]: users and groups, read again when a file has been edited
 //! - [`state`]: ended sessions, kept in a file
 //! - [`verify`]: the verdict as an answer, for `auth_request` and other proxies
 //! - [`nginx`]: the edge, the only unsafe code
@@ -19,7 +21,9 @@ mod files;
 mod insight;
 mod live;
 mod login;
+mod metrics;
 mod nginx;
 mod realm;
 mod state;
+mod users;
 mod verify;

@@ -1,32 +1,31 @@
-//! The users file, read again when someone has edited it: no reload needed.
+//! The users file and the groups file, read again when someone has edited one: no reload needed.
 
-use crate::files::{self, Reread};
 use crate::nginx::zone::Topic;
 use crate::nginx::{background, clock, log, module, process};
 use crate::realm::Realm;
+use crate::users::{Both, Loaded, Mistake, Reread, UsersFiles};
 use authgate_core::users::Users;
 use authgate_core::watch::{Fingerprint, Look, Marks, Watch};
-use std::path::PathBuf;
+use std::hash::Hash;
 
-/// The users file of a realm, watched.
+/// The files of a realm's users, watched.
 #[derive(Clone)]
-pub(crate) struct UsersFile {
-    /// Where it is.
-    pub path: PathBuf,
-    watch: Watch,
-    /// What has been taken from it.
+pub(crate) struct Watched {
+    files: UsersFiles,
+    watch: Watch<Both<Marks>>,
+    /// What has been taken from them.
     taken: Fingerprint,
-    /// Whether a thread reads it now.
+    /// Whether a thread reads them now.
     reading: bool,
 }
 
-impl UsersFile {
-    /// A file that has just been read.
-    pub(crate) fn new(path: PathBuf, marks: Marks, taken: Fingerprint) -> Self {
-        Self { path, watch: Watch::new(marks, clock::monotonic()), taken, reading: false }
+impl Watched {
+    /// Files that have just been read.
+    pub(crate) fn new(files: UsersFiles, marks: Both<Marks>, taken: Fingerprint) -> Self {
+        Self { files, watch: Watch::new(marks, clock::monotonic()), taken, reading: false }
     }
 
-    /// What has been taken from it.
+    /// What has been taken from them.
     pub(crate) fn taken(&self) -> Fingerprint {
         self.taken
     }
@@ -35,14 +34,14 @@ impl UsersFile {
 /// Before a worker's first request. What nginx has read at its (re)load may be long past: a worker
 /// that takes the place of one that died has missed what the others have taken since.
 pub(crate) fn start(realm: &Realm) {
-    let file = realm.users_file.borrow().clone();
-    if realm.zone.has_users(file.taken) {
+    let Watched { files, taken, .. } = realm.watched.borrow().clone();
+    if realm.zone.has_users(taken) {
         return;
     }
-    match files::reread(&file.path, realm.settings.allow_weak, file.taken) {
+    match files.reread(taken) {
         // Only what others have taken: anything else may be half written.
-        Reread::New(_, taken, _) if !realm.zone.has_users(taken) => is_outdated(realm),
-        good @ (Reread::Same(_) | Reread::New(..)) => take(realm, good),
+        Reread::New(new) if !realm.zone.has_users(new.fingerprint) => is_outdated(realm),
+        good @ (Reread::Same(_) | Reread::New(_)) => take(realm, good),
         bad => {
             is_outdated(realm);
             take(realm, bad);
@@ -50,40 +49,37 @@ pub(crate) fn start(realm: &Realm) {
     }
 }
 
-/// This worker lets nobody in until it has read the file.
+/// This worker lets nobody in until it has read the files.
 fn is_outdated(realm: &Realm) {
     realm.outdated.set(true);
-    realm.users_file.borrow_mut().watch.forget(clock::monotonic());
+    realm.watched.borrow_mut().watch.forget(clock::monotonic());
 }
 
-/// Looks whether the users file has changed. Called a few times a second.
+/// Looks whether a file has changed. Called a few times a second.
 pub(crate) fn tick(realm: &Realm) {
-    let mut file = realm.users_file.borrow_mut();
-    if file.reading {
+    let mut watched = realm.watched.borrow_mut();
+    if watched.reading {
         return;
     }
-    let (marks, missing) = match files::marks(&file.path) {
-        Ok(marks) => (Some(marks), String::new()),
-        Err(mistake) => (None, mistake),
-    };
-    match file.watch.look(marks, clock::monotonic()) {
-        Look::Rest => {}
-        Look::Gone => complain(realm, &missing, true),
-        Look::Read => file.reading = read(realm, &file),
+    let marks = watched.files.marks();
+    match (watched.watch.look(marks.as_ref().ok().copied(), clock::monotonic()), marks) {
+        (Look::Read, _) => watched.reading = read(realm, &watched),
+        (Look::Gone, Err(mistake)) => complain(realm, &mistake, &mistake, true),
+        _ => {}
     }
 }
 
-/// Has a thread read the file. False where there is none.
-fn read(realm: &Realm, file: &UsersFile) -> bool {
-    let (name, path, taken) = (realm.settings.name.clone(), file.path.clone(), file.taken);
-    let allow_weak = realm.settings.allow_weak;
+/// Has a thread read the files. False where there is none.
+fn read(realm: &Realm, watched: &Watched) -> bool {
+    let name = realm.settings.name.clone();
+    let Watched { files, taken, .. } = watched.clone();
     background::run(move || {
-        let reread = files::reread(&path, allow_weak, taken);
+        let reread = files.reread(taken);
         Box::new(move || {
             // The realm may have become another one meanwhile, in a single process that reloads.
             let realms = module::running_realms();
             let realm = realms.iter().find(|realm| realm.settings.name == name);
-            if let Some(realm) = realm.filter(|realm| realm.users_file.borrow().path == path) {
+            if let Some(realm) = realm.filter(|realm| realm.watched.borrow().files == files) {
                 take(realm, reread);
             }
         })
@@ -91,28 +87,29 @@ fn read(realm: &Realm, file: &UsersFile) -> bool {
 }
 
 fn take(realm: &Realm, reread: Reread) {
-    realm.users_file.borrow_mut().reading = false;
+    realm.watched.borrow_mut().reading = false;
     match reread {
         Reread::Moving => {}
         Reread::Same(marks) => is_well(realm, marks),
-        Reread::New(marks, fingerprint, users) => {
-            realm.users_file.borrow_mut().taken = fingerprint;
+        Reread::New(Loaded { users, marks, fingerprint }) => {
+            realm.watched.borrow_mut().taken = fingerprint;
             is_well(realm, marks);
             replace(realm, users);
         }
-        Reread::Bad(marks, mistake) => {
-            realm.users_file.borrow_mut().watch.has_read(marks);
-            complain(realm, &mistake, false);
+        Reread::Bad(marks, fingerprint, mistake) => {
+            realm.watched.borrow_mut().watch.has_read(marks);
+            // Said of each edit: one of the users waits for a mistake in the groups to be mended.
+            complain(realm, &mistake, &(&mistake, fingerprint), false);
         }
-        Reread::Unreadable(mistake) => complain(realm, &mistake, true),
+        Reread::Unreadable(mistake) => complain(realm, &mistake, &mistake, true),
     }
 }
 
-/// What this worker has is what the file says.
-fn is_well(realm: &Realm, marks: Marks) {
-    let mut file = realm.users_file.borrow_mut();
-    file.watch.has_read(marks);
-    realm.zone.set_users(file.taken);
+/// What this worker has is what the files say.
+fn is_well(realm: &Realm, marks: Both<Marks>) {
+    let mut watched = realm.watched.borrow_mut();
+    watched.watch.has_read(marks);
+    realm.zone.set_users(watched.taken);
     realm.zone.is_well(Topic::Users);
     realm.outdated.set(false);
 }
@@ -120,7 +117,11 @@ fn is_well(realm: &Realm, marks: Marks) {
 fn replace(realm: &Realm, users: Users) {
     let (count, name) = (users.len(), &realm.settings.name);
     if process::is_first_worker() {
-        log::notice(&format!("users file of realm \"{name}\" read again, users: {count}"));
+        let files = match realm.settings.groups_file {
+            None => "users file",
+            Some(_) => "users and groups files",
+        };
+        log::notice(&format!("{files} of realm \"{name}\" read again, users: {count}"));
     }
     let old = realm.users.replace(users);
     // Giving many users' memory back takes its time, too.
@@ -130,12 +131,12 @@ fn replace(realm: &Realm, users: Users) {
     });
 }
 
-/// One line for all workers; what lasts is said again each minute.
-fn complain(realm: &Realm, mistake: &str, lasts: bool) {
+/// One line for all workers about the same `what`; what lasts is said again each minute.
+fn complain(realm: &Realm, Mistake { which, text }: &Mistake, what: &impl Hash, lasts: bool) {
     let name = &realm.settings.name;
-    let text =
-        format!("users file of realm \"{name}\" not taken, the last good one holds: {mistake}");
-    if realm.zone.complain(Topic::Users, &text, lasts, clock::monotonic()) {
-        log::error(&text);
+    if realm.zone.complain(Topic::Users, what, lasts, clock::monotonic()) {
+        log::error(&format!(
+            "{which} file of realm \"{name}\" not taken, the last good one holds: {text}"
+        ));
     }
 }

@@ -1,14 +1,13 @@
 //! The gate's own pages, answered before nginx looks for content.
 
 use crate::access::{self, Known, Phase};
-use crate::insight;
 use crate::nginx::body::{self, Body};
 use crate::nginx::checks;
 use crate::nginx::clock;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use crate::realm::Realm;
-use crate::verify;
+use crate::{insight, metrics, verify};
 use authgate_core::check::Check;
 use authgate_core::form::MAX_BODY;
 use authgate_core::gate::{Gate, Outcome};
@@ -28,22 +27,29 @@ pub(crate) fn post_read(request: Request<'_>) -> Phase {
 
 /// The PRECONTENT phase: answers the gate's own pages.
 pub(crate) fn precontent(request: Request<'_>) -> Phase {
-    let location = request.location();
-    if let Some(realm) = location.insight() {
-        return Phase::Sent(insight::answer(request, realm));
-    }
-    if let Some(verify) = location.verify() {
-        return Phase::Sent(verify::answer(request, verify));
-    }
-    let Some((realm, page)) = access::page_at(request) else {
-        // A request that nginx could not read comes here by `error_page` alone.
-        return if request.is_main() { post_read(request) } else { Phase::Decline };
-    };
+    let Some((realm, page)) = access::page_at(request) else { return of_location(request) };
     let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| gate.page(page, head, clock::now());
     Phase::Sent(match with_gate(request, realm, answer) {
         Some(action) => perform(request, realm, action),
         None => Sent::failed(request),
     })
+}
+
+/// The gate lets everyone come to its pages, wherever they are: so they come before these.
+fn of_location(request: Request<'_>) -> Phase {
+    let location = request.location();
+    if location.shows_metrics() {
+        return Phase::Sent(metrics::answer(request));
+    }
+    if let Some(verify) = location.verify() {
+        return Phase::Sent(verify::answer(request, verify));
+    }
+    match location.insight() {
+        Some(realm) => Phase::Sent(insight::answer(request, realm)),
+        // A request that nginx could not read comes here by `error_page` alone.
+        None if request.is_main() => post_read(request),
+        None => Phase::Decline,
+    }
 }
 
 /// Does what the core has decided.

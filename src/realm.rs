@@ -1,28 +1,31 @@
 //! A realm as the module holds it: its settings, its users, its keys and its shared memory.
 
-use crate::live::{self, UsersFile};
+use crate::live::{self, Watched};
 use crate::nginx::checks::{self, Queue};
-use crate::nginx::zone::{Secrets, Zone};
+use crate::nginx::zone::{Secrets, Topic, Zone};
 use crate::nginx::{clock, process};
 use crate::state::State;
 use authgate_core::basic::{Answer, Concluded, Digest, DigestKey, Moment};
+use authgate_core::event::Event;
 use authgate_core::gate::Gate;
 use authgate_core::journal::Record;
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::limit::{Attempt, Decision, Limiter, Reservation, Settled};
+use authgate_core::metrics::{Checks, Stripe};
 use authgate_core::settings::Settings;
 use authgate_core::status::Status;
 use authgate_core::users::Users;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::time::Duration;
 
 /// One realm of one configuration, shared by all servers that use it.
 pub(crate) struct Realm {
     /// Its directives.
     pub settings: Settings,
-    /// Who may sign in: replaced when the file has changed.
+    /// Who may sign in: replaced when a file has changed.
     pub users: RefCell<Users>,
-    /// Where they are read from.
-    pub users_file: RefCell<UsersFile>,
+    /// The files that they are read from.
+    pub watched: RefCell<Watched>,
     /// Whether other workers have taken users that this one could not read. It lets nobody in then.
     pub outdated: Cell<bool>,
     keys: Option<Keys>,
@@ -42,7 +45,7 @@ impl Realm {
     /// may read the files.
     pub(crate) fn new(
         settings: Settings,
-        users: (Users, UsersFile),
+        users: (Users, Watched),
         keys: Option<Keys>,
         state: Option<State>,
         readable: Box<dyn Fn() -> Result<(), String>>,
@@ -50,7 +53,7 @@ impl Realm {
         Self {
             settings,
             users: RefCell::new(users.0),
-            users_file: RefCell::new(users.1),
+            watched: RefCell::new(users.1),
             outdated: Cell::new(false),
             keys,
             ring: OnceCell::new(),
@@ -72,7 +75,7 @@ impl Realm {
             state.prepare()?;
         }
         let state = self.state.as_ref().filter(|_| !process::is_test());
-        self.zone.set_users(self.users_file.borrow().taken());
+        self.zone.set_users(self.watched.borrow().taken());
         if let Some(secrets) = self.zone.secrets() {
             // Set once for each configuration; a second time it would be the same.
             let _ = self.ring.set(self.derive(secrets, state)?);
@@ -159,9 +162,43 @@ impl Realm {
         self.zone.with_counters(|slots| with(&mut Limiter { limits, key, slots }))
     }
 
-    /// Counts a request that a gate has judged.
-    #[expect(clippy::unused_self, reason = "counters are to come")]
-    pub(crate) fn count(&self, _status: Status) {}
+    /// Counts how a request went: once for each that the gate has judged.
+    pub(crate) fn count(&self, status: Status) {
+        self.counted(|stripe| stripe.verdict(status));
+    }
+
+    /// Counts a login or a logout.
+    pub(crate) fn count_event(&self, event: &Event) {
+        self.counted(|stripe| stripe.event(event));
+    }
+
+    /// Counts a password check that took so long.
+    pub(crate) fn count_check(&self, took: Duration) {
+        self.counted(|stripe| stripe.check(took));
+    }
+
+    fn counted(&self, count: impl FnOnce(&Stripe)) {
+        if let Some(metrics) = self.zone.metrics() {
+            count(metrics.stripe(process::worker_number()));
+        }
+    }
+
+    /// Says how many password checks this worker has running and waiting now.
+    pub(crate) fn report_checks(&self, checks: Checks) {
+        if let Some(metrics) = self.zone.metrics() {
+            metrics.report(process::slot(), checks, clock::monotonic());
+        }
+    }
+
+    /// Whether the users in force are what the users file says, as far as any worker knows.
+    pub(crate) fn has_valid_users_file(&self) -> bool {
+        !self.outdated.get() && !self.zone.complains(Topic::Users)
+    }
+
+    /// How many keys there are.
+    pub(crate) fn keys(&self) -> usize {
+        self.ring.get().map_or(0, KeyRing::count)
+    }
 
     /// What a worker does before its first request.
     pub(crate) fn start(&self) {

@@ -45,6 +45,11 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 4);
         listen unix:%%DIR%%/socket;
         location / { authgate_status ops; }
     }
+    server {
+        listen 127.0.0.1:%%PORT_whole%%;
+        authgate ops;
+        location / { authgate_status ops; }
+    }
 EOF_HTTP
 mkdir $server->path('state') or die $!;
 chown +(getpwnam 'nobody')[2, 3], $server->path('state') if $> == 0;
@@ -236,6 +241,18 @@ is decoded($server->client(unix => $server->path('socket'), headers => [])->get(
     is $browser->get('/gated-status', 'X-Real-IP' => '192.0.2.99')->status, 403, 'but only from the machine itself';
     is $client->get('/required-status')->status, 401, 'with a gate of its own: 401';
     is $client->get('/nested/in')->body, "hello from behind the gate\n", 'a nested location is no status';
+}
+
+# The gate lets everyone come to its own pages: where the location covers them, they are still its pages.
+{
+    my $whole = $server->client(port => $server->port('whole'));
+    for my $path ('/authgate/login', '/authgate/session') {
+        unlike $whole->get($path)->body, qr/capacity|bans/, "$path shows no status without a login";
+    }
+    is $whole->request('DELETE', '/authgate/login?user=bob', undef)->status, 405, 'nor lifts a ban';
+    is $whole->get('/anything')->status, 302, 'the rest needs it';
+    $whole->sign_in('alice');
+    is decoded($whole->get('/anything'))->{realm}, 'ops', 'and then there is the status';
 }
 
 # Mistakes.

@@ -1,5 +1,5 @@
 # What the documentation shows is what nginx takes: the examples in nginx-conf/, every block of configuration
-# in README.md and docs/, every users file in docs/users.md; and every directive and variable is documented.
+# in README.md and docs/, every users and groups file in docs/users.md; and every directive and variable is documented.
 
 use v5.36;
 
@@ -13,7 +13,7 @@ my $ROOT = $AuthGate::ROOT;
 # stands in a location.
 my @CONTEXTS = qw(realm server http main);
 my %CONTEXT  = (
-    (map { $_ => 'realm' } qw(users keys state path cookie session limit checks zone accept allow_weak)),
+    (map { $_ => 'realm' } qw(users groups keys state path cookie session limit checks zone accept allow_weak)),
     (map { $_ => 'server' } qw(listen server_name location ssl_certificate ssl_certificate_key)),
     (map { $_ => 'http' } qw(authgate_realm server limit_req_zone log_format map upstream)),
     (map { $_ => 'main' } qw(events http load_module thread_pool user worker_processes)),
@@ -22,7 +22,8 @@ my %CONTEXT  = (
 my $server = AuthGate::Server->prepare('');
 $server->make_certificate;
 my %file = (
-    users => $server->path('users'),
+    users  => $server->path('users'),
+    groups => AuthGate::write_file($server->path('groups'), "ops: alice\n"),
     json  => AuthGate::write_file($server->path('profiles.json'), <<'EOF_JSON'),
 {"admin": ["pbkdf2:sha256:150000$8J65mjTc$db116dd4d5de7eff899d126bd57b4f73910afb1e57982a9ded6878c547b584c5"]}
 EOF_JSON
@@ -43,6 +44,10 @@ for my $path ("$ROOT/README.md", sort glob "$ROOT/docs/*.md") {
 for my $block (map { blocks("$ROOT/docs/users.md", $_) } qw(htpasswd json yaml)) {
     my $users = AuthGate::write_file($server->path('documented'), $block->{text});
     takes("docs/users.md:$block->{line}", "authgate_realm ops { users $users; allow_weak on; }");
+}
+for my $block (blocks("$ROOT/docs/users.md", 'apacheconf')) {
+    my $groups = AuthGate::write_file($server->path('documented'), $block->{text});
+    takes("docs/users.md:$block->{line}", "authgate_realm ops { users $file{users}; groups $groups; }");
 }
 is_documented();
 done_testing;
@@ -75,6 +80,7 @@ sub adapted ($text) {
     $text =~ s{^\s*load_module\s.*}{}mg;
     $text =~ s{^\s*(?:user|pid|error_log)\s.*}{}mg;
     $text =~ s{\busers\s+\K[^;\s]+(?=;)}{users_file($&)}ge;
+    $text =~ s{\bgroups\s+\K[^;\s]+(?=;)}{-e $& ? $& : $file{groups}}ge;
     $text =~ s{\bstate\s+\K[^;\s]+(?=;)}{${dir}state}g;
     $text =~ s{\bkeys\s+\K[^;\s]+(?=;)}{$server->path('keys')}ge;
     $text =~ s{\bssl_certificate\s+\K[^;]+}{${dir}certificate.pem}g;

@@ -20,6 +20,8 @@ use std::rc::Rc;
 #[derive(Default)]
 pub(super) struct MainConf {
     realms: Vec<Rc<Realm>>,
+    /// Whether any location shows the metrics.
+    metrics: bool,
 }
 
 /// What a server says: the realms that any of its locations names.
@@ -39,6 +41,8 @@ pub(crate) struct LocationConf {
     verify: Option<(Directive, Navigations)>,
     /// The realm of `authgate_status`, found.
     insight: Option<Rc<Realm>>,
+    /// Where `authgate_metrics` stands.
+    metrics: Option<Place>,
     gate: Option<Gate>,
     verifier: Option<(Gate, Navigations)>,
 }
@@ -84,6 +88,11 @@ impl MainConf {
         &self.realms
     }
 
+    /// Whether there is anything to do at all.
+    pub(super) fn is_used(&self) -> bool {
+        self.metrics || !self.realms.is_empty()
+    }
+
     pub(super) fn add(&mut self, realm: Rc<Realm>) {
         self.realms.push(realm);
     }
@@ -121,6 +130,11 @@ impl LocationConf {
     /// The realm that the location shows.
     pub(crate) fn insight(&self) -> Option<&Realm> {
         self.insight.as_deref()
+    }
+
+    /// Whether the location shows the metrics.
+    pub(crate) fn shows_metrics(&self) -> bool {
+        self.metrics.is_some()
     }
 
     /// Whether the location has a gate.
@@ -201,6 +215,24 @@ pub(super) unsafe extern "C" fn authgate_status(
         // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
         let conf = unsafe { &mut *conf.cast::<LocationConf>() };
         name_realm(cf, &mut conf.status)
+    })
+}
+
+/// `authgate_metrics`
+pub(super) unsafe extern "C" fn authgate_metrics(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    directive(cf, |cf| {
+        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
+        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+        if conf.metrics.is_some() {
+            return Err(duplicate("authgate_metrics"));
+        }
+        conf.metrics = Some(place(cf));
+        module::main_conf(cf).metrics = true;
+        Ok(())
     })
 }
 
@@ -322,22 +354,26 @@ const NOTHING_TO_REQUIRE: &str =
 const OPTIONAL: &str = "\"authgate_require\" cannot hold where \"authgate\" is \"optional\"";
 
 impl LocationConf {
-    /// Directives that a location has for itself.
+    /// A location answers for one thing, and where that is a gate's it has no other gate.
     fn check_neighbours(&self, cf: &ngx_conf_t) -> Result<(), String> {
-        let verify = self.verify.as_ref().map(|(verify, _)| verify);
-        let gated = matches!(&self.authgate, Some(Directive { realm: Some(_), .. }));
-        let alone = [("authgate_endpoints", self.endpoints.as_ref()), ("authgate_verify", verify)];
-        for (name, directive) in alone {
-            if let Some(directive) = directive.filter(|_| gated) {
+        let verify = self.verify.as_ref().map(|(verify, _)| &verify.place);
+        let [endpoints, status] =
+            [&self.endpoints, &self.status].map(|it| it.as_ref().map(|it| &it.place));
+        let gate = self.authgate.as_ref().filter(|it| it.realm.is_some());
+        let gate = gate.filter(|_| endpoints.or(verify).is_some()).map(|it| &it.place);
+        let neighbours = [
+            ("authgate", gate),
+            ("authgate_endpoints", endpoints),
+            ("authgate_verify", verify),
+            ("authgate_status", status),
+            ("authgate_metrics", self.metrics.as_ref()),
+        ];
+        let mut present = neighbours.iter().filter_map(|(name, place)| Some((name, (*place)?)));
+        match (present.next(), present.next()) {
+            (Some((first, _)), Some((second, place))) => {
                 let mistake =
-                    format!("\"{name}\" cannot stand beside \"authgate\" in one location");
-                return Err(say_at(cf.log, &mistake, &directive.place));
-            }
-        }
-        match (&self.endpoints, verify) {
-            (Some(_), Some(verify)) => {
-                let mistake = "\"authgate_verify\" cannot stand beside \"authgate_endpoints\" in one location";
-                Err(say_at(cf.log, mistake, &verify.place))
+                    format!("\"{second}\" cannot stand beside \"{first}\" in one location");
+                Err(say_at(cf.log, &mistake, place))
             }
             _ => Ok(()),
         }

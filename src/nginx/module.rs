@@ -12,12 +12,13 @@ use crate::access::{self, Phase};
 use crate::login;
 use crate::realm::Realm;
 use ngx::ffi::{
-    NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_TAKE1, NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR,
-    NGX_HTTP_LIF_CONF, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
-    NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET, NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_OK,
-    NGX_RS_MODULE_SIGNATURE, nginx_version, ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t,
-    ngx_cycle, ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module,
-    ngx_http_handler_pt, ngx_http_module, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    NGINX_VERSION, NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
+    NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR, NGX_HTTP_LIF_CONF, NGX_HTTP_LMT_CONF,
+    NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET,
+    NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_OK, NGX_RS_MODULE_SIGNATURE, nginx_version,
+    ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t, ngx_cycle, ngx_cycle_t,
+    ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt,
+    ngx_http_module, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
     ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_uint_t,
 };
@@ -25,7 +26,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr::{addr_of, addr_of_mut, null, null_mut};
 use std::rc::Rc;
 
-static mut COMMANDS: [ngx_command_t; 8] = [
+static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_realm"),
         type_: (NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1) as ngx_uint_t,
@@ -54,6 +55,14 @@ static mut COMMANDS: [ngx_command_t; 8] = [
         name: ngx::ngx_string!("authgate_status"),
         type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
         set: Some(conf::authgate_status),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    },
+    ngx_command_t {
+        name: ngx::ngx_string!("authgate_metrics"),
+        type_: (NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS) as ngx_uint_t,
+        set: Some(conf::authgate_metrics),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -197,6 +206,12 @@ pub(super) static ngx_module_order: Table<c_char, 7> = Table([
     null(),
 ]);
 
+/// The version of nginx: a module built for another is not loaded.
+pub(crate) const NGINX: &str = match NGINX_VERSION.to_str() {
+    Ok(version) => version,
+    Err(_) => "",
+};
+
 /// What marks shared memory as ours.
 pub(super) fn tag() -> *mut c_void {
     addr_of_mut!(ngx_http_authgate_module).cast()
@@ -264,7 +279,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
         let cf = unsafe { &mut *cf };
-        if main_conf(cf).realms().is_empty() {
+        if !main_conf(cf).is_used() {
             return Some(());
         }
         listen::warn_of_unix_sockets(cf.log, core_conf(cf));
@@ -283,7 +298,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
-        if !main_conf(unsafe { &mut *cf }).realms().is_empty() {
+        if main_conf(unsafe { &mut *cf }).is_used() {
             filter::install();
         }
         Some(())

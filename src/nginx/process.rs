@@ -2,7 +2,7 @@
 
 use ngx::ffi::{
     NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_core_conf_t, ngx_core_module, ngx_cycle_t,
-    ngx_process, ngx_test_config, ngx_worker,
+    ngx_process, ngx_process_slot, ngx_test_config, ngx_worker,
 };
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
@@ -84,8 +84,19 @@ pub(super) fn takes_requests() -> bool {
 
 /// Whether this worker does what one of them is to do.
 pub(crate) fn is_first_worker() -> bool {
+    worker_number() == 0
+}
+
+/// Which worker of the configuration this is. One that is told to go has the number of its successor.
+pub(crate) fn worker_number() -> usize {
     // SAFETY: set when the process begins.
-    unsafe { ngx_worker == 0 }
+    unsafe { ngx_worker }
+}
+
+/// This process's place among all that nginx has running.
+pub(crate) fn slot() -> usize {
+    // SAFETY: set before the process begins.
+    usize::try_from(unsafe { ngx_process_slot }).unwrap_or(usize::MAX)
 }
 
 struct Worker {

@@ -6,9 +6,10 @@ use super::module;
 use super::request::bytes;
 use super::zone::Zone;
 use crate::files;
-use crate::live::UsersFile;
+use crate::live::Watched;
 use crate::realm::Realm;
 use crate::state::State;
+use crate::users::{Both, Loaded, UsersFiles};
 use authgate_core::keyring::Keys;
 use authgate_core::settings::{Builder, Settings};
 use ngx::core::NGX_CONF_OK;
@@ -122,7 +123,9 @@ fn add_pool(cf: &mut ngx_conf_t, name: &str) -> Result<(), String> {
 }
 
 fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
-    let places = ["users", "keys", "state"].map(|directive| block.place(directive, cf));
+    let at = |directive| block.place(directive, cf);
+    let users = Both { users: at("users"), groups: Some(at("groups")) };
+    let places = Places { users, keys: at("keys"), state: at("state") };
     // Also where checks have a pool of their own: files are read in it.
     add_pool(cf, "default")?;
     let settings = block.builder.finish().map_err(|error| error.to_string())?;
@@ -135,30 +138,40 @@ fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
     Ok(())
 }
 
+/// Where the directives stand that name files.
+struct Places {
+    users: Both<Place>,
+    keys: Place,
+    state: Place,
+}
+
 /// Reads the files of a realm; their mistakes are told with the directive that names them.
-fn load(
-    cf: &mut ngx_conf_t,
-    settings: Settings,
-    [users_place, keys_place, state_place]: [Place; 3],
-) -> Result<Realm, String> {
-    let path = full_path(cf, &settings.users_file)?;
-    let users = files::users(&path, settings.allow_weak);
-    let (users, marks, taken) = users.map_err(|mistake| say_at(cf.log, &mistake, &users_place))?;
+fn load(cf: &mut ngx_conf_t, settings: Settings, places: Places) -> Result<Realm, String> {
+    let files = users_files(cf, &settings)?;
+    let Loaded { users, marks, fingerprint } = files
+        .load()
+        .map_err(|mistake| say_at(cf.log, &mistake.text, places.users.get(mistake.which)))?;
     let keys = match &settings.keys_file {
         None => None,
-        Some(file) => Some(load_keys(cf, file, &keys_place)?),
+        Some(file) => Some(load_keys(cf, file, &places.keys)?),
     };
     let state = match &settings.state_dir {
         None => None,
-        Some(dir) => Some(State::new(full_path(cf, dir)?, state_place.to_string())),
+        Some(dir) => Some(State::new(full_path(cf, dir)?, places.state.to_string())),
     };
-    let users_path = path.clone();
+    let watched = Watched::new(files.clone(), marks, fingerprint);
     let readable = Box::new(move || {
-        files::readable_by_workers(&users_path)
-            .map_err(|mistake| format!("{mistake} in {users_place}"))
+        files
+            .readable_by_workers()
+            .map_err(|mistake| format!("{} in {}", mistake.text, places.users.get(mistake.which)))
     });
-    let users_file = UsersFile::new(path, marks, taken);
-    Ok(Realm::new(settings, (users, users_file), keys, state, readable))
+    Ok(Realm::new(settings, (users, watched), keys, state, readable))
+}
+
+fn users_files(cf: &mut ngx_conf_t, settings: &Settings) -> Result<UsersFiles, String> {
+    let users = full_path(cf, &settings.users_file)?;
+    let groups = settings.groups_file.as_ref().map(|file| full_path(cf, file)).transpose()?;
+    Ok(UsersFiles { paths: Both { users, groups }, allow_weak: settings.allow_weak })
 }
 
 fn load_keys(cf: &mut ngx_conf_t, file: &str, place: &Place) -> Result<Keys, String> {

@@ -3,6 +3,7 @@
 use super::body;
 use super::log;
 use super::request::{Request, string};
+use super::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::event::Event;
 use authgate_core::reply::Reply;
@@ -44,7 +45,7 @@ pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent 
     send(request, realm, reply)
 }
 
-/// Carries out what goes with a reply, sends it and ends the request.
+/// Carries out what goes with a realm's reply, sends it and ends the request.
 pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     // All of them, whatever becomes of the first: what cannot be written down ends in memory.
     let unwritten = reply.ends.iter().filter(|record| !realm.end(record)).count();
@@ -53,9 +54,20 @@ pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     }
     let Some(visit) = request.visit() else { return Sent::failed(request) };
     if let Some(event) = &reply.event {
-        log_event(request, realm, event);
+        record(request, realm, event);
         visit.outcome.set(Some(event.status()));
     }
+    deliver(request, visit, reply)
+}
+
+/// Logs and counts an event of a request: each comes here once.
+pub(crate) fn record(request: Request<'_>, realm: &Realm, event: &Event) {
+    log::event(request, event);
+    realm.count_event(event);
+}
+
+/// Sends an answer that nothing goes with and ends the request.
+pub(crate) fn deliver(request: Request<'_>, visit: &Visit<'_>, reply: Reply) -> Sent {
     // SAFETY: a live request that nothing has answered yet, finalized here alone.
     unsafe {
         let raw = request.raw();
@@ -120,15 +132,10 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
     }
 }
 
-/// Writes the line of an event.
-pub(crate) fn log_event(request: Request<'_>, _realm: &Realm, event: &Event) {
-    log::event(request, event);
-}
-
 /// Leaves a refusal to the location's own `error_page`, with the challenge and without caching.
-pub(crate) fn leave(request: Request<'_>, reply: &Reply) -> Option<()> {
+pub(crate) fn leave(request: Request<'_>, realm: &Realm, reply: &Reply) -> Option<()> {
     if let Some(event) = &reply.event {
-        log::event(request, event);
+        record(request, realm, event);
     }
     for (name, value) in &reply.headers {
         match *name {

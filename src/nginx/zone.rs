@@ -1,11 +1,12 @@
-//! A realm's shared memory: secrets, the ended sessions and the limiter's counters. Integers and
-//! offsets alone: nothing in it points into the module, which may be replaced.
+//! A realm's shared memory: secrets, the ended sessions, the limiter's counters and those of the
+//! metrics. Integers and offsets alone: nothing in it points into the module, which may be replaced.
 
 use super::{log, module, process};
 use crate::realm::Realm;
 use authgate_core::basic;
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::limit;
+use authgate_core::metrics::Metrics;
 use authgate_core::watch::{Complaint, Fingerprint};
 use ngx::ffi::{
     NGX_ERROR, NGX_OK, ngx_conf_t, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
@@ -13,7 +14,7 @@ use ngx::ffi::{
 };
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU64;
 
@@ -35,6 +36,7 @@ struct Layout {
     buckets: Part,
     counters: Part,
     basic: Part,
+    metrics: Part,
 }
 
 /// Changes with everything that lies in the memory.
@@ -70,7 +72,7 @@ pub(crate) struct JournalMarks {
 /// What a complaint is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Topic {
-    /// The users file.
+    /// The users file and the groups file.
     Users,
     /// The files under `state`.
     Journal,
@@ -150,6 +152,13 @@ impl Zone {
         self.locked(|| count(unsafe { &mut *part }))
     }
 
+    /// What the workers count.
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        let part = self.part::<Metrics>(self.layout()?.metrics)?;
+        // SAFETY: `lay_out` has allocated one, zeroed; it is made of atomics, shared among workers.
+        unsafe { part.as_ref()?.first() }
+    }
+
     /// Says what users are in force from now on.
     pub(crate) fn set_users(&self, taken: Fingerprint) {
         self.with_users(|users| *users = taken);
@@ -167,10 +176,10 @@ impl Zone {
         self.locked(|| with(unsafe { &mut (*layout.as_ptr()).users }))
     }
 
-    /// Whether a worker is to complain: once for all of them.
-    pub(crate) fn complain(&self, topic: Topic, text: &str, lasts: bool, now: u64) -> bool {
+    /// Whether a worker is to complain of this: once for all of them.
+    pub(crate) fn complain(&self, topic: Topic, what: &impl Hash, lasts: bool, now: u64) -> bool {
         let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
+        what.hash(&mut hasher);
         let what = hasher.finish();
         self.with_complaint(topic, |complaint| complaint.is_due(what, lasts, now)).unwrap_or(true)
     }
@@ -178,6 +187,11 @@ impl Zone {
     /// There is nothing to complain of any more.
     pub(crate) fn is_well(&self, topic: Topic) {
         self.with_complaint(topic, Complaint::clear);
+    }
+
+    /// Whether there is something to complain of.
+    pub(crate) fn complains(&self, topic: Topic) -> bool {
+        self.with_complaint(topic, |complaint| complaint.stands()).unwrap_or(false)
     }
 
     fn with_complaint<R>(&self, topic: Topic, with: impl FnOnce(&mut Complaint) -> R) -> Option<R> {
@@ -315,9 +329,11 @@ unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
         let buckets = allocate(size / 32, size_of::<Bucket>())?;
         let counters = allocate(size / 4, size_of::<limit::Slot>())?;
         let basic = allocate(size / 16, size_of::<basic::Slot>())?;
+        // Powers of two and whole pages are aligned to their size.
+        let metrics = allocate(size_of::<Metrics>(), size_of::<Metrics>())?;
         let head = layout.as_mut();
         (head.slots, head.buckets) = (slots, buckets);
-        (head.counters, head.basic) = (counters, basic);
+        (head.counters, head.basic, head.metrics) = (counters, basic, metrics);
         getrandom::fill(&mut head.secrets.key).ok()?;
         getrandom::fill(&mut head.secrets.age).ok()?;
         getrandom::fill(&mut head.secrets.limiter).ok()?;

@@ -42,7 +42,7 @@ enum Command {
     /// Sessions: end them before their time
     #[command(subcommand)]
     Session(session::Command),
-    /// Check a users or keys file as "nginx -t" would
+    /// Check a users, keys or groups file as "nginx -t" would
     Check(check::Arguments),
 }
 

@@ -49,6 +49,61 @@ fn check_tells_users_and_keys_apart() {
 }
 
 #[test]
+fn check_knows_a_groups_file() {
+    let folder = Folder::new("check_groups");
+    for (text, answer) in [
+        ("ops: alice bob\ndev: bob\nops: carol\n", "groups, 2 in all"),
+        ("# who\r\n\r\non call:\talice\r\n", "groups, 1 in all"),
+        ("nobody:\nempty:\nops: administrator\n", "groups, 3 in all"),
+    ] {
+        folder.write("groups", text);
+        assert_eq!(folder.ok(&["check", "groups"], ""), format!("groups: {answer}\n"), "{text}");
+    }
+    let json = folder.ok(&["check", "--json", "groups"], "");
+    assert_eq!(parse(&json), json!({"ok": true, "kind": "groups", "groups": 3}));
+    folder.write("groups", "ops: alice\nops: \"bob b\"\n");
+    let quotes = "names in quotes, as Apache takes them, are not supported";
+    let errors = folder.fails(1, &["check", "groups"], "");
+    assert_eq!(errors, format!("authgate: groups:2: {quotes}\n"));
+    let answer = folder.run(&["check", "--json", "groups"], "");
+    let mistake = json!({"ok": false, "kind": "groups", "line": 2, "error": quotes});
+    assert_eq!((answer.status, parse(&answer.output)), (1, mistake));
+}
+
+#[test]
+fn check_never_passes_users_for_groups() {
+    let folder = Folder::new("check_users_or_groups");
+    let hash = "$2y$05$0FXQnxIMVrGkaGYCI.gwLuXEE2Zz2IbdQQlp4uBi6t36EgOcdm61C";
+    for (text, mistake) in [
+        ("alice:\n".to_owned(), "1: unknown hash"),
+        ("alice:bob\n".to_owned(), "1: unknown hash"),
+        (format!("alice:{hash}\nbob: secret\n"), "2: unknown hash"),
+        (format!("alice: {hash}\n"), "1: unknown hash"),
+        ("alice: {PLAIN}x\n".to_owned(), "1: unknown hash"),
+        (format!("alice:\nbob:{hash}\n"), "1: unknown hash"),
+    ] {
+        folder.write("users", &text);
+        let errors = folder.fails(1, &["check", "users"], "");
+        assert_eq!(errors, format!("authgate: users:{mistake}\n"), "{text}");
+    }
+}
+
+#[test]
+fn check_takes_the_kind_that_is_said() {
+    let folder = Folder::new("check_kind");
+    folder.write("file", "ops:alice bob\n");
+    assert_eq!(folder.fails(1, &["check", "file"], ""), "authgate: file:1: unknown hash\n");
+    let groups = folder.ok(&["check", "--kind", "groups", "file"], "");
+    assert_eq!(groups, "file: groups, 1 in all\n");
+    let users = folder.fails(1, &["check", "--kind=users", "file"], "");
+    assert_eq!(users, "authgate: file:1: unknown hash\n");
+    folder.fails(1, &["check", "--kind", "keys", "file"], "");
+    folder.fails(2, &["check", "--kind", "tokens", "file"], "");
+    folder.write("empty", "");
+    assert_eq!(folder.ok(&["check", "--kind", "groups", "empty"], ""), "empty: groups, 0 in all\n");
+}
+
+#[test]
 fn check_names_line_and_mistake() {
     let folder = Folder::new("check_mistakes");
     folder.write("users", "# x\na:x\n");

@@ -6,7 +6,7 @@ mod command;
 
 use authgate_core::journal::{Record, UserTag};
 use authgate_core::keyring::{KeyRing, Keys};
-use authgate_core::token::{Claims, Purpose, SessionId};
+use authgate_core::token::{Claims, Purpose, Scope, SessionId};
 use authgate_state::Journal;
 use command::Folder;
 use serde_json::{Value, json};
@@ -52,8 +52,15 @@ fn ended_ids(journal: &mut Journal) -> Vec<SessionId> {
 
 fn token(purpose: Purpose) -> String {
     let keys = Keys::parse(b"k1 MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=").unwrap();
-    let claims =
-        Claims { session: AB, user: "bob", issued_at: 1, expires_at: 2, ends_at: 3, epoch: 0 };
+    let claims = Claims {
+        session: AB,
+        user: "bob",
+        issued_at: 1,
+        expires_at: 2,
+        ends_at: 3,
+        epoch: 0,
+        scope: Scope::default(),
+    };
     KeyRing::derive(&keys, "ops", b"").sign(purpose, &claims).unwrap()
 }
 

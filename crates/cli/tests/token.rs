@@ -5,7 +5,7 @@
 mod command;
 
 use authgate_core::keyring::{KeyRing, Keys};
-use authgate_core::token::{Claims, Purpose, SessionId};
+use authgate_core::token::{Claims, Purpose, Scope, SessionId};
 use command::Folder;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,6 +25,7 @@ fn token(realm: &str, issued_at: u64) -> String {
         expires_at: issued_at + 3600,
         ends_at: issued_at + 7200,
         epoch: 7,
+        scope: Scope::default(),
     };
     ring.sign(Purpose::Session, &claims).unwrap()
 }

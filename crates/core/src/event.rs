@@ -12,6 +12,8 @@ pub enum Event {
     LoginOk {
         /// The user.
         user: String,
+        /// What carried the password.
+        method: LoginMethod,
         /// The realm.
         realm: String,
     },
@@ -19,6 +21,8 @@ pub enum Event {
     LoginFailed {
         /// The name that was typed.
         user: String,
+        /// What carried the password.
+        method: LoginMethod,
         /// Why.
         reason: Reason,
         /// The realm.
@@ -28,6 +32,8 @@ pub enum Event {
     LoginLimited {
         /// The name that was typed.
         user: String,
+        /// What carried the password.
+        method: LoginMethod,
         /// What is banned.
         reason: LimitReason,
         /// The realm.
@@ -38,6 +44,8 @@ pub enum Event {
     LoginBusy {
         /// The name that was typed.
         user: String,
+        /// What carried the password.
+        method: LoginMethod,
         /// The realm.
         realm: String,
     },
@@ -62,6 +70,28 @@ pub enum Event {
         /// The realm.
         realm: String,
     },
+}
+
+/// What carried a login's user name and password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginMethod {
+    /// The login form, or the same fields from a script.
+    Form,
+    /// `Authorization: Basic`.
+    Basic,
+}
+
+impl LoginMethod {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 2] = [Self::Form, Self::Basic];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Basic => "basic",
+        }
+    }
 }
 
 /// Why a sign-in failed.
@@ -114,18 +144,18 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LoginOk { user, realm } => {
+            Self::LoginOk { user, realm, .. } => {
                 write!(f, "login ok, user \"{}\", realm \"{realm}\"", Escaped(user))
             }
-            Self::LoginFailed { user, reason, realm } => {
+            Self::LoginFailed { user, reason, realm, .. } => {
                 let (user, reason) = (Escaped(user), reason.as_str());
                 write!(f, "login failed, user \"{user}\", reason \"{reason}\", realm \"{realm}\"")
             }
-            Self::LoginLimited { user, reason, realm } => {
+            Self::LoginLimited { user, reason, realm, .. } => {
                 let (user, reason) = (Escaped(user), banned(*reason));
                 write!(f, "login limited, user \"{user}\", reason \"{reason}\", realm \"{realm}\"")
             }
-            Self::LoginBusy { user, realm } => {
+            Self::LoginBusy { user, realm, .. } => {
                 write!(f, "login busy, user \"{}\", realm \"{realm}\"", Escaped(user))
             }
             Self::Logout { user, realm } => {

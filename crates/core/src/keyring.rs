@@ -171,6 +171,11 @@ impl KeyRing {
         self.signing.epoch(user, stored_hash)
     }
 
+    /// How many keys there are.
+    pub fn count(&self) -> usize {
+        self.names.len()
+    }
+
     pub(crate) fn signing(&self) -> &RealmKey {
         &self.signing
     }

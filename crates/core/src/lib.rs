@@ -15,6 +15,7 @@ pub mod journal;
 pub mod keyring;
 pub mod limit;
 pub mod lines;
+pub mod metrics;
 pub mod negotiate;
 pub mod network;
 pub mod origin;

@@ -83,7 +83,7 @@ impl Reply {
         Self { ends: sessions, ..self }
     }
 
-    fn with_body(status: u16, content_type: &'static str, body: String) -> Self {
+    pub(crate) fn with_body(status: u16, content_type: &'static str, body: String) -> Self {
         Self {
             status,
             content_type: Some(content_type),

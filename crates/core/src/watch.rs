@@ -1,4 +1,5 @@
-//! When to read a file again that someone may edit at any moment.
+//! When to read a file again that someone may edit at any moment; or several, of which one alone
+//! says nothing.
 //!
 //! A file is looked at a few times a second. It is read once it has been still for
 //! [`STILL`], and again and again until it has been so for [`SETTLED`]: two edits within one tick
@@ -26,26 +27,32 @@ pub struct Marks {
     pub changed: (i64, i64),
 }
 
-/// What a file holds, as far as two contents are told apart (SHA-256). All zero: of none.
+/// What files hold, as far as two contents are told apart (SHA-256). All zero: of none.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of a content.
-    pub fn of(content: &[u8]) -> Self {
-        Self(Sha256::digest(content).into())
+    /// The fingerprint of the contents of one file or of several. The lengths belong to it: bytes
+    /// that move from one file to the next change it.
+    pub fn of<'a>(contents: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut digest = Sha256::new();
+        for content in contents {
+            digest.update(content.len().to_le_bytes());
+            digest.update(content);
+        }
+        Self(digest.finalize().into())
     }
 }
 
-/// A file that is watched.
+/// A file that is watched, or several: `M` is the [`Marks`] of all of them.
 #[derive(Debug, Clone)]
-pub struct Watch {
-    /// `None`: it cannot be read.
-    marks: Option<Marks>,
+pub struct Watch<M> {
+    /// `None`: one of them cannot be read.
+    marks: Option<M>,
     since: u64,
     /// The marks of what was read last.
-    read: Option<Marks>,
+    read: Option<M>,
 }
 
 /// What to do now.
@@ -60,15 +67,15 @@ pub enum Look {
     Gone,
 }
 
-impl Watch {
+impl<M: Copy + PartialEq> Watch<M> {
     /// Watches a file that has just been read with these marks. `now` in milliseconds of a
     /// monotonic clock, as everywhere here.
-    pub fn new(marks: Marks, now: u64) -> Self {
+    pub fn new(marks: M, now: u64) -> Self {
         Self { marks: Some(marks), since: now, read: Some(marks) }
     }
 
     /// Takes what the file looks like now; `None` where it cannot be looked at.
-    pub fn look(&mut self, marks: Option<Marks>, now: u64) -> Look {
+    pub fn look(&mut self, marks: Option<M>, now: u64) -> Look {
         if marks != self.marks {
             (self.marks, self.since) = (marks, now);
             return Look::Rest;
@@ -88,7 +95,7 @@ impl Watch {
     }
 
     /// Says that the file has been read with these marks.
-    pub fn has_read(&mut self, marks: Marks) {
+    pub fn has_read(&mut self, marks: M) {
         self.read = Some(marks);
     }
 }
@@ -111,6 +118,11 @@ impl Complaint {
         }
         *self = Self { what, at: now };
         true
+    }
+
+    /// Whether what has been complained of still holds.
+    pub fn stands(&self) -> bool {
+        self.what != 0
     }
 
     /// All is well again.
@@ -187,6 +199,35 @@ mod tests {
     }
 
     #[test]
+    fn a22_two_files_are_read_together_once_both_are_still() {
+        let mut watch = Watch::new((marks(0), marks(0)), 0);
+        assert_eq!(watch.look(Some((marks(0), marks(0))), 10_000), Look::Rest);
+        assert_eq!(watch.look(Some((marks(1), marks(0))), 10_250), Look::Rest);
+        assert_eq!(watch.look(Some((marks(1), marks(1))), 10_500), Look::Rest);
+        assert_eq!(watch.look(Some((marks(1), marks(1))), 10_750), Look::Read);
+    }
+
+    #[test]
+    fn a22_a_fingerprint_has_the_borders_between_files() {
+        let of = |contents: &[&[u8]]| Fingerprint::of(contents.iter().copied());
+        let all = [
+            of(&[]),
+            of(&[b""]),
+            of(&[b"", b""]),
+            of(&[b"ab"]),
+            of(&[b"ab", b""]),
+            of(&[b"a", b"b"]),
+            of(&[b"", b"ab"]),
+            of(&[b"b", b"a"]),
+        ];
+        for (n, one) in all.iter().enumerate() {
+            assert_eq!(all.iter().filter(|other| *other == one).count(), 1, "{n}");
+            assert_ne!(*one, Fingerprint::default());
+        }
+        assert_eq!(of(&[b"a", b"b"]), of(&[b"a", b"b"]));
+    }
+
+    #[test]
     fn i113_one_line_for_one_mistake_and_one_a_minute_for_what_lasts() {
         let mut complaint = Complaint::default();
         let due = |complaint: &mut Complaint, what, lasts, now| complaint.is_due(what, lasts, now);
@@ -195,7 +236,9 @@ mod tests {
         assert!(due(&mut complaint, 8, true, 100_000));
         assert!(!due(&mut complaint, 8, true, 159_999));
         assert!(due(&mut complaint, 8, true, 160_000));
+        assert!(complaint.stands());
         complaint.clear();
+        assert!(!complaint.stands());
         assert!(due(&mut complaint, 8, true, 160_001));
         assert!(due(&mut complaint, 0, false, 160_002));
         assert!(!due(&mut complaint, 0, false, 160_003));

@@ -1,6 +1,6 @@
 //! The log lines: stable, and one line whatever was typed.
 
-use authgate_core::event::{Escaped, Event, Level, Reason};
+use authgate_core::event::{Escaped, Event, Level, LoginMethod, Reason};
 use authgate_core::gate::Cause;
 use authgate_core::limit::LimitReason;
 use proptest::prelude::*;
@@ -15,12 +15,22 @@ fn realm() -> String {
 
 #[test]
 fn every_line_to_the_letter() {
-    let failed = |reason| Event::LoginFailed { user: user(), reason, realm: realm() };
-    let limited = |reason| Event::LoginLimited { user: user(), reason, realm: realm() };
+    let failed = |reason| Event::LoginFailed {
+        user: user(),
+        method: LoginMethod::Form,
+        reason,
+        realm: realm(),
+    };
+    let limited = |reason| Event::LoginLimited {
+        user: user(),
+        method: LoginMethod::Form,
+        reason,
+        realm: realm(),
+    };
     let refused = |reason| Event::TokenRefused { reason, realm: realm() };
     for (event, level, line) in [
         (
-            Event::LoginOk { user: user(), realm: realm() },
+            Event::LoginOk { user: user(), method: LoginMethod::Form, realm: realm() },
             Level::Info,
             r#"login ok, user "bob", realm "ops""#,
         ),
@@ -45,7 +55,7 @@ fn every_line_to_the_letter() {
             r#"login limited, user "bob", reason "user", realm "ops""#,
         ),
         (
-            Event::LoginBusy { user: user(), realm: realm() },
+            Event::LoginBusy { user: user(), method: LoginMethod::Form, realm: realm() },
             Level::Warn,
             r#"login busy, user "bob", realm "ops""#,
         ),
@@ -67,16 +77,26 @@ fn every_line_to_the_letter() {
 
 #[test]
 fn each_event_has_its_status() {
-    let failed = |reason| Event::LoginFailed { user: user(), reason, realm: realm() };
+    let failed = |reason| Event::LoginFailed {
+        user: user(),
+        method: LoginMethod::Form,
+        reason,
+        realm: realm(),
+    };
     for (event, status) in [
-        (Event::LoginOk { user: user(), realm: realm() }, "ok"),
+        (Event::LoginOk { user: user(), method: LoginMethod::Form, realm: realm() }, "ok"),
         (failed(Reason::BadPassword), "bad_password"),
         (failed(Reason::UnknownUser), "unknown_user"),
         (
-            Event::LoginLimited { user: user(), reason: LimitReason::User, realm: realm() },
+            Event::LoginLimited {
+                user: user(),
+                method: LoginMethod::Form,
+                reason: LimitReason::User,
+                realm: realm(),
+            },
             "limited",
         ),
-        (Event::LoginBusy { user: user(), realm: realm() }, "busy"),
+        (Event::LoginBusy { user: user(), method: LoginMethod::Form, realm: realm() }, "busy"),
         (Event::Logout { user: user(), realm: realm() }, "ok"),
         (Event::Forbidden { user: user(), realm: realm() }, "forbidden"),
         (Event::TokenRefused { reason: Cause::Revoked, realm: realm() }, "revoked"),
@@ -91,10 +111,20 @@ fn i116_every_name_in_a_line_is_escaped() {
     let user = String::from("\"\n, client: 1.2.3.4");
     let escaped = r#"user "\x22\x0A, client: 1.2.3.4","#;
     for event in [
-        Event::LoginOk { user: user.clone(), realm: realm() },
-        Event::LoginFailed { user: user.clone(), reason: Reason::BadPassword, realm: realm() },
-        Event::LoginLimited { user: user.clone(), reason: LimitReason::User, realm: realm() },
-        Event::LoginBusy { user: user.clone(), realm: realm() },
+        Event::LoginOk { user: user.clone(), method: LoginMethod::Form, realm: realm() },
+        Event::LoginFailed {
+            user: user.clone(),
+            method: LoginMethod::Form,
+            reason: Reason::BadPassword,
+            realm: realm(),
+        },
+        Event::LoginLimited {
+            user: user.clone(),
+            method: LoginMethod::Form,
+            reason: LimitReason::User,
+            realm: realm(),
+        },
+        Event::LoginBusy { user: user.clone(), method: LoginMethod::Form, realm: realm() },
         Event::Logout { user, realm: realm() },
     ] {
         assert!(event.to_string().contains(escaped), "{event}");

@@ -3,7 +3,8 @@
 
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::token::{
-    Claims, InvalidSessionId, MAX_LENGTH, PayloadBuffer, Purpose, SessionId, TokenError, inspect,
+    Claims, InvalidSessionId, MAX_LENGTH, PayloadBuffer, Purpose, Scope, SessionId, TokenError,
+    inspect,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -37,6 +38,7 @@ fn claims() -> Claims<'static> {
         expires_at: NOW + 3600,
         ends_at: NOW + 43_200,
         epoch: 0,
+        scope: Scope::default(),
     }
 }
 
@@ -355,7 +357,7 @@ fn any_claims() -> impl Strategy<Value = (String, Claims<'static>)> {
     let numbers = (any::<[u8; 16]>(), any::<[u64; 4]>());
     ("\\PC{1,32}", numbers).prop_map(|(user, (id, [issued_at, expires_at, ends_at, epoch]))| {
         let session = SessionId(id);
-        (user, Claims { session, user: "", issued_at, expires_at, ends_at, epoch })
+        (user, Claims { session, issued_at, expires_at, ends_at, epoch, ..claims() })
     })
 }
 

@@ -8,7 +8,7 @@
 )]
 
 use authgate_core::keyring::{KeyRing, Keys};
-use authgate_core::token::{Claims, PayloadBuffer, Purpose};
+use authgate_core::token::{Claims, PayloadBuffer, Purpose, ScopeBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hkdf::Hkdf;
@@ -64,7 +64,19 @@ impl Vector {
         u64::from_be_bytes(self.bytes("epoch").try_into().unwrap())
     }
 
-    fn claims(&self) -> Claims<'static> {
+    /// The words of a field that not every vector has.
+    fn words(&self, field: &str) -> impl Iterator<Item = &'static str> {
+        self.0.get(field).copied().unwrap_or_default().split_whitespace()
+    }
+
+    fn scope(&self) -> ScopeBuf {
+        let mut scope = ScopeBuf::default();
+        self.words("methods").for_each(|method| scope.add_method(method).unwrap());
+        self.words("paths").for_each(|path| scope.add_path(path).unwrap());
+        scope
+    }
+
+    fn claims<'s>(&self, scope: &'s ScopeBuf) -> Claims<'s> {
         Claims {
             session: self.text("session").parse().unwrap(),
             user: self.text("user"),
@@ -72,6 +84,7 @@ impl Vector {
             expires_at: self.number("expires at"),
             ends_at: self.number("ends at"),
             epoch: self.epoch(),
+            scope: scope.as_scope(),
         }
     }
 
@@ -92,6 +105,12 @@ impl Vector {
         payload.extend(self.bytes("epoch"));
         payload.push(self.text("user").len() as u8);
         payload.extend(self.text("user").bytes());
+        for (kind, field) in [(1, "methods"), (2, "paths")] {
+            for text in self.words(field) {
+                payload.extend([kind, text.len() as u8]);
+                payload.extend(text.bytes());
+            }
+        }
         payload
     }
 }
@@ -99,13 +118,14 @@ impl Vector {
 #[test]
 fn the_page_has_a_vector_for_every_purpose() {
     let purposes: Vec<_> = Vector::all().iter().map(|vector| vector.text("purpose")).collect();
-    assert_eq!(purposes, ["session", "session", "api", "device"]);
+    assert_eq!(purposes, ["session", "session", "api", "api", "device"]);
 }
 
 #[test]
 fn the_code_makes_the_tokens_of_the_page() {
     for vector in Vector::all() {
-        let token = vector.ring().sign(vector.purpose(), &vector.claims()).unwrap();
+        let scope = vector.scope();
+        let token = vector.ring().sign(vector.purpose(), &vector.claims(&scope)).unwrap();
         assert_eq!(token, vector.text("token"));
     }
 }
@@ -113,7 +133,8 @@ fn the_code_makes_the_tokens_of_the_page() {
 #[test]
 fn the_code_takes_the_tokens_of_the_page() {
     for vector in Vector::all() {
-        let (ring, claims) = (vector.ring(), vector.claims());
+        let (ring, scope) = (vector.ring(), vector.scope());
+        let claims = vector.claims(&scope);
         let (token, now) = (vector.text("token").as_bytes(), claims.issued_at);
         let mut buffer = PayloadBuffer::default();
         let verified = ring.verify(vector.purpose(), token, now, &mut buffer).unwrap();

@@ -1,6 +1,6 @@
 //! One check in a thread, and what comes of it on the event loop.
 
-use super::{Then, Waiting, conclude, next, release, retry, settle, wake};
+use super::{Then, Waiting, conclude, next, release, report, retry, settle, wake};
 use crate::nginx::crypt::crypt;
 use crate::nginx::entry::guard;
 use crate::nginx::reply::Sent;
@@ -20,6 +20,7 @@ use ngx::ffi::{
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{self, AssertUnwindSafe};
+use std::time::{Duration, Instant};
 
 /// A check in a thread. `task` comes first: nginx's pool knows this by its address.
 #[repr(C)]
@@ -33,6 +34,7 @@ struct Job {
     /// Taken by the thread, given back with the outcome.
     check: Check,
     matches: Option<bool>,
+    took: Duration,
     priority: Priority,
 }
 
@@ -77,8 +79,9 @@ pub(super) fn start(realm: &Realm, login: Waiting) -> Sent {
     // on the event loop, which takes it back; `blocked` keeps the request until then.
     unsafe {
         let task = std::mem::zeroed::<ngx_thread_task_t>();
+        let (matches, took) = (None, Duration::ZERO);
         let job =
-            Job { task, request, realm, then, tried, claimed, check, matches: None, priority };
+            Job { task, request, realm, then, tried, claimed, check, matches, took, priority };
         let job = Box::into_raw(Box::new(job));
         let task = &raw mut (*job).task;
         (*task).ctx = job.cast();
@@ -97,6 +100,7 @@ pub(super) fn start(realm: &Realm, login: Waiting) -> Sent {
         (*(*request).main).set_blocked((*(*request).main).blocked() + 1);
     }
     realm.checks.running.set(realm.checks.running.get() + 1);
+    report(realm);
     Sent::LATER
 }
 
@@ -108,8 +112,8 @@ const KEEP_ALIVE: ngx_msec_t = 60_000;
 unsafe extern "C" fn run(job: *mut c_void, _log: *mut ngx_log_t) {
     let job = job.cast::<Job>();
     // SAFETY: these fields are this thread's alone until it returns (see `start`).
-    let (check, matches, priority) =
-        unsafe { (&(*job).check, &mut (*job).matches, (*job).priority) };
+    let (check, matches, took, priority) =
+        unsafe { (&(*job).check, &mut (*job).matches, &mut (*job).took, (*job).priority) };
     if priority == Priority::Lowest {
         lower_priority();
     }
@@ -118,7 +122,9 @@ unsafe extern "C" fn run(job: *mut c_void, _log: *mut ngx_log_t) {
         assert!(check.username != "panic-in-check", "on request");
         check.hash.verify(&check.password, crypt)
     };
+    let began = Instant::now();
     *matches = panic::catch_unwind(AssertUnwindSafe(verify)).map_err(std::mem::forget).ok();
+    *took = began.elapsed();
 }
 
 /// Once for each thread: nice 19, behind every other thread of the machine.
@@ -144,12 +150,16 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
         if (*event).timer_set() != 0 {
             ngx_del_timer(event);
         }
-        let Job { request, realm, then, tried, claimed, check, matches, .. } = *Box::from_raw(job);
+        let Job { request, realm, then, tried, claimed, check, matches, took, .. } =
+            *Box::from_raw(job);
         let main = (*request).main;
         (*main).set_blocked((*main).blocked() - 1);
         let realm = &*realm;
         realm.checks.running.set(realm.checks.running.get() - 1);
         guard((), || {
+            if matches.is_some() {
+                realm.count_check(took);
+            }
             settle(realm, tried, how(&check, matches));
             release(realm, claimed, concluded(&check, matches));
             next(realm);
@@ -157,6 +167,7 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
             if claimed.is_some() {
                 wake(realm, claimed);
             }
+            report(realm);
         });
         finish(request, realm, then, &check, matches);
     }

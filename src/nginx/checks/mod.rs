@@ -16,6 +16,7 @@ use authgate_core::basic::{Answer, Concluded, Digest};
 use authgate_core::check::Check;
 use authgate_core::gate::Outcome;
 use authgate_core::limit::{Attempt, Decision, Reservation, Settled};
+use authgate_core::metrics::Checks;
 use authgate_core::network::Network;
 use authgate_core::queue::FairQueue;
 use job::{start, wait};
@@ -128,6 +129,7 @@ fn enqueue(
     let own = login.request;
     let limit = realm.checks.room(queue, realm.settings.checks.waiting);
     let displaced = queue.borrow_mut().push(network, login, limit);
+    report(realm);
     let Some(displaced) = displaced else { return Sent::LATER };
     if displaced.request == own {
         return conclude(realm, displaced, Some(Outcome::Busy));
@@ -202,6 +204,14 @@ pub(crate) fn tick(realm: &Realm) {
     drop(claims);
     retry(realm);
     wake(realm, None);
+    report(realm);
+}
+
+/// Says how many checks there are, after each change and a few times a second.
+fn report(realm: &Realm) {
+    let Queue { running, waiting, undecided, .. } = &realm.checks;
+    let waiting = waiting.borrow().len() + undecided.borrow().len();
+    realm.report_checks(Checks { running: running.get() as u64, waiting: waiting as u64 });
 }
 
 /// Tells the limiter how a try has ended.
@@ -294,5 +304,6 @@ unsafe extern "C" fn give_up(ticket: *mut c_void) {
     let realm = unsafe { &*realm };
     if let Some(login) = realm.checks.remove(request) {
         give_back(realm, login);
+        report(realm);
     }
 }

@@ -6,6 +6,7 @@ package AuthGate::Token;
 #     AuthGate::Token::sign(user => 'alice')                          # v1.…, an API token for an hour
 #     AuthGate::Token::sign(purpose => 'device', realm => 'ops', key => 'KID base64', …)
 #     AuthGate::Token::api(user => 'alice', …)                        # the same with agt_ before it
+#     AuthGate::Token::api(user => 'alice', methods => ['GET'], paths => ['/metrics', …])
 #     AuthGate::Token::read($token)->{expires_at}                     # without verifying anything
 #
 # Sessions can be signed only where their salt is known, so not for a server that runs.
@@ -38,7 +39,8 @@ sub key ($line) {
 sub payload (%claim) {
     return $claim{tag} . $claim{session}
         . pack('Q>4', @claim{qw(issued_at expires_at ends_at epoch)})
-        . pack('C', $claim{user_length} // length $claim{user}) . $claim{user};
+        . pack('C', $claim{user_length} // length $claim{user}) . $claim{user}
+        . join '', map({ pack 'C C/a*', 1, $_ } @{ $claim{methods} }), map({ pack 'C C/a*', 2, $_ } @{ $claim{paths} });
 }
 
 # Every claim can be given; mac_key and payload (bytes) replace what is derived.
@@ -69,9 +71,13 @@ sub api (%given) { return 'agt_' . sign(%given) }
 
 sub read ($token) {
     my ($version, $id, $payload) = split /\./, $token;
-    my %claim = (version => $version, id => $id);
-    @claim{qw(tag session issued_at expires_at ends_at epoch user)} =
-        unpack 'a4 a16 Q> Q> Q> Q> C/a', decode_base64url($payload);
+    my %claim = (version => $version, id => $id, methods => [], paths => []);
+    (@claim{qw(tag session issued_at expires_at ends_at epoch user)}, my $limits) =
+        unpack 'a4 a16 Q> Q> Q> Q> C/a a*', decode_base64url($payload);
+    while (length $limits) {
+        (my ($kind, $text), $limits) = unpack 'C C/a a*', $limits;
+        push @{ $claim{ $kind == 1 ? 'methods' : 'paths' } }, $text;
+    }
     $claim{session} = unpack 'H*', $claim{session};
     return \%claim;
 }

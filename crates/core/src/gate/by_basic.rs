@@ -3,7 +3,7 @@
 use super::{Cause, Credential, Decision, Gate, Identity, Verdict};
 use crate::basic::Credentials;
 use crate::check::{Asked, Check, MAX_PASSWORD, Subject};
-use crate::event::{Event, Reason};
+use crate::event::{Event, LoginMethod, Reason};
 use crate::limit::Limited;
 use zeroize::Zeroizing;
 
@@ -48,12 +48,16 @@ impl Gate<'_> {
     /// The verdict, now that a check has ended or could not be made, and the line for the log.
     pub fn of_check(&self, check: &Check, outcome: Outcome) -> (Verdict, Option<Event>) {
         let (user, realm) = (check.username.clone(), self.settings.name.clone());
+        let method = LoginMethod::Basic;
         let checked = |matches| match check.succeeds(matches) {
-            true => (admitted(&user), Event::LoginOk { user: user.clone(), realm: realm.clone() }),
+            true => (
+                admitted(&user),
+                Event::LoginOk { user: user.clone(), method, realm: realm.clone() },
+            ),
             false => {
                 let (cause, reason) = (check.subject.cause(), check.subject.reason());
                 let (user, realm) = (user.clone(), realm.clone());
-                (Verdict::Challenge(cause), Event::LoginFailed { user, reason, realm })
+                (Verdict::Challenge(cause), Event::LoginFailed { user, method, reason, realm })
             }
         };
         match outcome {
@@ -65,9 +69,12 @@ impl Gate<'_> {
             Outcome::Shared(matches) => (checked(matches).0, None),
             Outcome::Limited(limited) => {
                 let reason = limited.reason;
-                (Verdict::Limited(limited), Some(Event::LoginLimited { user, reason, realm }))
+                (
+                    Verdict::Limited(limited),
+                    Some(Event::LoginLimited { user, method, reason, realm }),
+                )
             }
-            Outcome::Busy => (Verdict::Busy, Some(Event::LoginBusy { user, realm })),
+            Outcome::Busy => (Verdict::Busy, Some(Event::LoginBusy { user, method, realm })),
         }
     }
 }

@@ -5,24 +5,30 @@ use crate::request::RequestHead;
 use crate::token::{PayloadBuffer, Purpose, Verified};
 
 impl Gate<'_> {
-    /// The verdict of an API token. Its limits are part of it: they are about the request as the client
-    /// sent it.
+    /// The verdict of an API token. Its limits are about the request as the client sent it: one with
+    /// limits opens nothing of which that is not known.
     pub(super) fn by_api_token(&self, token: &[u8], head: &RequestHead<'_>, now: u64) -> Verdict {
         let mut buffer = PayloadBuffer::default();
         let verified = self.ring.verify(Purpose::Api, token, now, &mut buffer);
-        let found = verified.map_err(Cause::from).and_then(|verified| {
+        let verified = verified.map_err(Cause::from).and_then(|verified| {
             let claims = &verified.claims;
             self.active_user(claims.user).ok_or(Cause::UnknownUser)?;
-            if self.ended.api_token_has_ended(claims.session, claims.issued_at) {
-                return Err(Cause::Revoked);
+            match self.ended.api_token_has_ended(claims.session, claims.issued_at) {
+                true => Err(Cause::Revoked),
+                false => Ok(verified),
             }
-            let (id, expires_at) = (claims.session, claims.expires_at);
-            Identity::new(claims.user, Credential::Bearer { id, expires_at })
-                .ok_or(Cause::Malformed)
         });
-        match found {
-            Ok(identity) => Verdict::Admit(identity),
-            Err(cause) => Verdict::Challenge(cause),
+        let claims = match verified {
+            Ok(verified) => verified.claims,
+            Err(cause) => return Verdict::Challenge(cause),
+        };
+        let (id, expires_at) = (claims.session, claims.expires_at);
+        let within = claims.scope.is_unlimited()
+            || head.path.is_some_and(|path| claims.scope.allows(head.method_name, path));
+        match Identity::new(claims.user, Credential::Bearer { id, expires_at }) {
+            Some(identity) if within => Verdict::Admit(identity),
+            Some(identity) => Verdict::Forbid(identity),
+            None => Verdict::Challenge(Cause::Malformed),
         }
     }
 

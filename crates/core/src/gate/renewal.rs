@@ -4,7 +4,7 @@ use super::{Gate, Identity, Session};
 use crate::negotiate;
 use crate::request::RequestHead;
 use crate::settings::Renew;
-use crate::token::Claims;
+use crate::token::{Claims, Scope};
 
 impl Gate<'_> {
     /// A tenth of `idle` after a token was made.
@@ -29,6 +29,7 @@ impl Gate<'_> {
             ends_at: session.ends_at,
             // Not that of the users now: a password that changed during the request ends the session.
             epoch: session.epoch?,
+            scope: Scope::default(),
         };
         let later = claims.expires_at > session.expires_at;
         later.then(|| self.session_cookie(&claims, head.tls, now)).flatten()

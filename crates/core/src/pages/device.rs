@@ -3,7 +3,7 @@
 
 use crate::gate::Gate;
 use crate::request::RequestHead;
-use crate::token::{Claims, PayloadBuffer, Purpose, SessionId};
+use crate::token::{Claims, PayloadBuffer, Purpose, Scope, SessionId};
 
 /// How long, in seconds, a device is known after a login.
 const KNOWN_FOR: u64 = 90 * 86400;
@@ -42,8 +42,15 @@ impl Gate<'_> {
     ) -> Option<String> {
         let ends_at = now.saturating_add(KNOWN_FOR);
         let (user, epoch) = (session.user, session.epoch);
-        let claims =
-            Claims { session: device, user, issued_at: now, expires_at: ends_at, ends_at, epoch };
+        let claims = Claims {
+            session: device,
+            user,
+            issued_at: now,
+            expires_at: ends_at,
+            ends_at,
+            epoch,
+            scope: Scope::default(),
+        };
         let token = self.ring.sign(Purpose::Device, &claims)?;
         Some(self.cookie().set_device(tls, &token, KNOWN_FOR))
     }

@@ -2,7 +2,7 @@
 
 use super::{Action, ends, problem};
 use crate::check::{Asked, Check, MAX_PASSWORD};
-use crate::event::Event;
+use crate::event::{Event, LoginMethod};
 use crate::form::LoginForm;
 use crate::gate::Gate;
 use crate::limit::Limited;
@@ -10,7 +10,7 @@ use crate::negotiate::Format;
 use crate::page::Notice;
 use crate::reply::Reply;
 use crate::request::RequestHead;
-use crate::token::{Claims, SessionId};
+use crate::token::{Claims, Scope, SessionId};
 use serde_json::json;
 
 /// Fresh random bits for a login.
@@ -75,7 +75,8 @@ impl Gate<'_> {
             }
             _ => Reply::redirect(303, check.return_to().as_str().to_owned()),
         };
-        let event = Event::LoginOk { user: check.username.clone(), realm: self.realm() };
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
+        let event = Event::LoginOk { user, method, realm: self.realm() };
         let reply = reply.header("Set-Cookie", session).header("Set-Cookie", device).event(event);
         Some(reply.ending(ends(&self.sessions(head, now))).uncached())
     }
@@ -93,21 +94,23 @@ impl Gate<'_> {
             expires_at: self.expiry(issued_at, ends_at),
             ends_at,
             epoch: self.ring.epoch(&check.username, check.hash.as_str()),
+            scope: Scope::default(),
         }
     }
 
     /// The same answer whatever was wrong; only the log tells.
     fn failed(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
         let reason = check.subject.reason();
-        let user = check.username.clone();
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
         let reply =
             self.form_again(head, check, 403, "invalid_credentials", Notice::InvalidCredentials);
-        reply.event(Event::LoginFailed { user, reason, realm: self.realm() }).uncached()
+        reply.event(Event::LoginFailed { user, method, reason, realm: self.realm() }).uncached()
     }
 
     /// The answer where no more checks can wait.
     pub fn busy(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
-        let event = Event::LoginBusy { user: check.username.clone(), realm: self.realm() };
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
+        let event = Event::LoginBusy { user, method, realm: self.realm() };
         let reply = self.form_again(head, check, 503, "busy", Notice::Busy(BUSY_SECONDS));
         reply.header("Retry-After", BUSY_SECONDS.to_string()).event(event).uncached()
     }
@@ -116,9 +119,9 @@ impl Gate<'_> {
     /// user.
     pub fn limited(&self, head: &RequestHead<'_>, check: &Check, limited: Limited) -> Reply {
         let Limited { seconds, reason } = limited;
-        let user = check.username.clone();
+        let (user, method) = (check.username.clone(), LoginMethod::Form);
         let reply = self.form_again(head, check, 429, "limited", Notice::Limited(seconds));
-        let event = Event::LoginLimited { user, reason, realm: self.realm() };
+        let event = Event::LoginLimited { user, method, reason, realm: self.realm() };
         reply.header("Retry-After", seconds.to_string()).event(event).uncached()
     }
 

@@ -1,10 +1,12 @@
 //! The token: `v1.KID.PAYLOAD.MAC`. docs/TOKEN.md lays it out byte for byte.
 
 mod payload;
+mod scope;
 #[cfg(test)]
 mod tests;
 
 pub use payload::PayloadBuffer;
+pub use scope::{Scope, ScopeBuf, ScopeError};
 
 use crate::keyring::{KeyId, KeyRing};
 use base64::Engine as _;
@@ -68,6 +70,8 @@ pub struct Claims<'a> {
     pub ends_at: u64,
     /// The user's epoch; zero where the purpose has none.
     pub epoch: u64,
+    /// What the token is limited to: API tokens alone have limits.
+    pub scope: Scope<'a>,
 }
 
 /// Why a token was refused.
@@ -99,16 +103,20 @@ const MAC_LENGTH: usize = 32;
 const MAC_TEXT_LENGTH: usize = 43;
 
 impl KeyRing {
-    /// Signs `claims` with the first key. `None` where the claims are outside the format (a user
-    /// name that is empty, over 128 bytes or with control characters).
+    /// Signs `claims` with the first key. `None` where the claims are outside the format: a user
+    /// name that is empty, over 128 bytes or with control characters, limits of anything but an API
+    /// token, a token of more than [`MAX_LENGTH`].
     pub fn sign(&self, purpose: Purpose, claims: &Claims<'_>) -> Option<String> {
+        if !claims.may_be_for(purpose) {
+            return None;
+        }
         let key = self.signing();
         let payload = payload::encode(key.realm_tag, claims)?;
         let mut token = format!("{VERSION}.{}.{}", key.id, URL_SAFE_NO_PAD.encode(payload));
         let mac = key.mac(purpose).chain_update(&token).finalize().into_bytes();
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(mac, &mut token);
-        Some(token)
+        (token.len() <= MAX_LENGTH).then_some(token)
     }
 
     /// Verifies `token` at `now`: one HMAC at most, the payload parsed only after it holds.
@@ -129,6 +137,9 @@ impl KeyRing {
         let computed = key.mac(purpose).chain_update(parts.signed);
         computed.verify_slice(&mac).map_err(|_| TokenError::BadSignature)?;
         let (realm_tag, claims) = buffer.parse(parts.payload)?;
+        if !claims.may_be_for(purpose) {
+            return Err(TokenError::Malformed);
+        }
         if realm_tag != key.realm_tag {
             return Err(TokenError::BadSignature);
         }
@@ -186,6 +197,8 @@ pub struct Inspected {
     pub ends_at: u64,
     /// The user's epoch.
     pub epoch: u64,
+    /// What it is limited to.
+    pub scope: ScopeBuf,
 }
 
 /// Reads a token without keys. Anyone can write such a token: **unverified**, for display only.
@@ -206,10 +219,16 @@ pub fn inspect(token: &[u8]) -> Result<Inspected, TokenError> {
         expires_at: claims.expires_at,
         ends_at: claims.ends_at,
         epoch: claims.epoch,
+        scope: claims.scope.into(),
     })
 }
 
 impl Claims<'_> {
+    /// Limits belong to API tokens alone: nothing would keep to those of a session or a device.
+    fn may_be_for(&self, purpose: Purpose) -> bool {
+        purpose == Purpose::Api || self.scope.is_unlimited()
+    }
+
     /// Comparisons only, no arithmetic on what the token says: nothing wraps.
     fn hold_at(&self, now: u64) -> Result<(), TokenError> {
         if self.expires_at > self.ends_at {

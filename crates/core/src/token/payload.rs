@@ -1,12 +1,15 @@
 //! The payload: a fixed binary layout, all numbers big-endian.
 
-use super::{Claims, MAX_USER, SessionId, TokenError};
+use super::{Claims, MAC_TEXT_LENGTH, MAX_LENGTH, MAX_USER, Scope, SessionId, TokenError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Realm tag, session, three times, epoch, length of the user name.
 pub(super) const FIXED_LENGTH: usize = 4 + 16 + 3 * 8 + 8 + 1;
-pub(super) const MAX_PAYLOAD: usize = FIXED_LENGTH + MAX_USER;
+/// What is left of the longest token by `v1.`, a key's name of one character, and two dots, decoded.
+pub(super) const MAX_PAYLOAD: usize = (MAX_LENGTH - 3 - 1 - 2 - MAC_TEXT_LENGTH) * 3 / 4;
+
+const _: () = assert!(MAX_PAYLOAD >= FIXED_LENGTH + MAX_USER);
 
 /// Room for a decoded payload, on the caller's stack.
 #[derive(Debug)]
@@ -29,7 +32,8 @@ impl PayloadBuffer {
 
 pub(super) fn encode(realm_tag: [u8; 4], claims: &Claims<'_>) -> Option<Vec<u8>> {
     let user = checked_user(claims.user.as_bytes())?;
-    let mut payload = Vec::with_capacity(FIXED_LENGTH + user.len());
+    let scope = claims.scope.as_bytes();
+    let mut payload = Vec::with_capacity(FIXED_LENGTH + user.len() + scope.len());
     payload.extend_from_slice(&realm_tag);
     payload.extend_from_slice(&claims.session.0);
     for number in [claims.issued_at, claims.expires_at, claims.ends_at, claims.epoch] {
@@ -37,6 +41,7 @@ pub(super) fn encode(realm_tag: [u8; 4], claims: &Claims<'_>) -> Option<Vec<u8>>
     }
     payload.push(u8::try_from(user.len()).ok()?);
     payload.extend_from_slice(user.as_bytes());
+    payload.extend_from_slice(scope);
     Some(payload)
 }
 
@@ -47,13 +52,11 @@ fn decode(payload: &[u8]) -> Option<([u8; 4], Claims<'_>)> {
     let (expires_at, rest) = split_number(rest)?;
     let (ends_at, rest) = split_number(rest)?;
     let (epoch, rest) = split_number(rest)?;
-    let (&length, user) = rest.split_first()?;
-    if user.len() != usize::from(length) {
-        return None;
-    }
-    let user = checked_user(user)?;
+    let (&length, rest) = rest.split_first()?;
+    let (user, scope) = rest.split_at_checked(usize::from(length))?;
+    let (user, scope) = (checked_user(user)?, Scope::parse(scope)?);
     let session = SessionId(session);
-    Some((realm_tag, Claims { session, user, issued_at, expires_at, ends_at, epoch }))
+    Some((realm_tag, Claims { session, user, issued_at, expires_at, ends_at, epoch, scope }))
 }
 
 fn split_number(bytes: &[u8]) -> Option<(u64, &[u8])> {

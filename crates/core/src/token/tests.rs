@@ -17,21 +17,44 @@ fn token() -> String {
 
 fn claims_of(user: &str) -> Claims<'_> {
     let session = SessionId([7; 16]);
-    Claims { session, user, issued_at: 0, expires_at: 9, ends_at: 9, epoch: 0 }
+    Claims {
+        session,
+        user,
+        issued_at: 0,
+        expires_at: 9,
+        ends_at: 9,
+        epoch: 0,
+        scope: Scope::default(),
+    }
 }
 
 fn verdict(token: &str) -> (Result<(), TokenError>, usize) {
+    verdict_as(Purpose::Session, token)
+}
+
+fn verdict_as(purpose: Purpose, token: &str) -> (Result<(), TokenError>, usize) {
     let mut buffer = PayloadBuffer::default();
     let ring = ring();
-    macs::begun_by(|| ring.verify(Purpose::Session, token.as_bytes(), 1, &mut buffer).map(|_| ()))
+    macs::begun_by(|| ring.verify(purpose, token.as_bytes(), 1, &mut buffer).map(|_| ()))
 }
 
 /// Signs any payload, as nobody without the key can.
 fn signed(payload: &str) -> String {
+    signed_for(Purpose::Session, payload)
+}
+
+fn signed_for(purpose: Purpose, payload: &str) -> String {
     let ring = ring();
     let signed = format!("v1.{}.{payload}", ring.signing().id);
-    let mac = ring.signing().mac(Purpose::Session).chain_update(&signed).finalize();
+    let mac = ring.signing().mac(purpose).chain_update(&signed).finalize();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.into_bytes()))
+}
+
+/// What is said of a token for alice with these bytes after the name.
+fn followed_by(purpose: Purpose, bytes: &[u8]) -> Result<(), TokenError> {
+    let mut payload = encode(ring().signing().realm_tag, &claims_of("alice")).unwrap();
+    payload.extend_from_slice(bytes);
+    verdict_as(purpose, &signed_for(purpose, &URL_SAFE_NO_PAD.encode(payload))).0
 }
 
 #[test]
@@ -102,6 +125,58 @@ fn a25_a_signed_payload_outside_the_format_is_refused() {
     for length in 0..FIXED_LENGTH {
         let short = URL_SAFE_NO_PAD.encode(&good[..length]);
         assert_eq!(verdict(&signed(&short)).0, Err(TokenError::Malformed), "{length}");
+    }
+}
+
+#[test]
+fn a25_what_is_no_limit_makes_a_signed_token_malformed() {
+    let good: [&[u8]; 6] = [
+        b"",
+        b"\x01\x03GET",
+        b"\x02\x01/",
+        b"\x01\x01g",
+        b"\x02\x02/a\x01\x03PUT\x02\x02/b",
+        b"\x02\x04/\xF0a",
+    ];
+    let [good @ .., not_text] = good;
+    for bytes in good {
+        assert_eq!(followed_by(Purpose::Api, bytes), Ok(()), "{bytes:?}");
+    }
+    let bad: [&[u8]; 20] = [
+        not_text,
+        b"\x00",
+        b"\x01",
+        b"\x02",
+        b"\x00\x03GET",
+        b"\x03\x03GET",
+        b"\xFF\x02/a",
+        b"\x01\x00",
+        b"\x02\x00",
+        b"\x01\x04GET",
+        b"\x01\x02GET",
+        b"\x02\x02/a\x00",
+        b"\x02\x02/a\x03\x01x",
+        b"\x03\x01x\x02\x02/a",
+        b"\x01\x04G\tET",
+        b"\x01\x03G\xC3\x89",
+        b"\x02\x01a",
+        b"\x02\x05/a/..",
+        b"\x02\x03/\xC2\x85",
+        b"\x02\x02/\n",
+    ];
+    for bytes in bad {
+        assert_eq!(followed_by(Purpose::Api, bytes), Err(TokenError::Malformed), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a25_a_session_or_device_with_limits_is_malformed() {
+    for purpose in [Purpose::Session, Purpose::Device] {
+        assert_eq!(followed_by(purpose, b""), Ok(()), "{purpose:?}");
+        for bytes in [&b"\x02\x02/a"[..], b"\x01\x03GET", b"\x00"] {
+            let refused = followed_by(purpose, bytes);
+            assert_eq!(refused, Err(TokenError::Malformed), "{purpose:?} {bytes:?}");
+        }
     }
 }
 

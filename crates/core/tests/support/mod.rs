@@ -15,7 +15,7 @@ use authgate_core::pages::Action;
 use authgate_core::reply::Reply;
 use authgate_core::request::{Method, RequestHead};
 use authgate_core::settings::{Builder, Settings};
-use authgate_core::token::{Claims, Purpose, SessionId, inspect};
+use authgate_core::token::{Claims, Purpose, Scope, SessionId, inspect};
 use authgate_core::users::Users;
 use proptest::test_runner::Config;
 
@@ -124,6 +124,7 @@ impl Realm {
             expires_at: NOW + IDLE,
             ends_at: NOW + MAX,
             epoch: self.ring.epoch(user, hash),
+            scope: Scope::default(),
         }
     }
 
