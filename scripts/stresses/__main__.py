@@ -10,6 +10,7 @@ import time
 
 from .client import Client
 from .disturber import Disturber
+from .metrics import main as measure
 from .nginx import WORKERS, Nginx, wait_for
 from .truth import Truth
 
@@ -137,4 +138,4 @@ def main():
     sys.exit(0 if well else 1)
 
 
-main()
+measure() if "--metrics" in sys.argv else main()
