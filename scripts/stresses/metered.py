@@ -43,7 +43,7 @@ class MeteredNginx(Nginx):
         accept cookie bearer basic;
         basic_cache 10h;
         session idle=10h max=12h;
-        limit retries=5 find=1h ban=10h user_retries=1000000;
+        limit retries=5 find=1h ban=10h user_retries=100000;
         zone 64m;
     }}
     server {{

@@ -14,8 +14,10 @@ from .token import METHOD, PATH
 
 AT_ONCE = 8  # equal credentials
 
-# No two requests that fail come from one network, or it would be banned.
+# No two requests that fail come from one network, or it would be banned; and no two bring the same wrong
+# credential: of those that come at once only one is checked.
 networks = itertools.count(1)
+mistakes = itertools.count(1)
 machines = itertools.count(0)
 # Machines that have shown their password lately; `append` and reading one are atomic.
 known = deque(maxlen=100)
@@ -24,6 +26,10 @@ known = deque(maxlen=100)
 def network():
     number = next(networks)
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+def wrong():
+    return f"wrong {next(mistakes)}"
 
 
 def basic(user, password=PASSWORD):
@@ -69,9 +75,9 @@ class Mixed(threading.Thread):
         return answer
 
     def request(self, path, method, body, headers):
-        headers = {"Host": "127.0.0.1", "Connection": "close", "X-Real-IP": network(), **headers}
+        headers = {"Host": "127.0.0.1", "Connection": "close", "X_Real_IP": network(), **headers}
         if body is not None:
-            headers |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": len(body)}
+            headers |= {"Content_Type": "application/x-www-form-urlencoded", "Content_Length": len(body)}
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         return f"{method} {path} HTTP/1.1\r\n{head}\r\n{body or ''}".encode()
 
@@ -80,7 +86,7 @@ class Mixed(threading.Thread):
             answer, = Connection(self.nginx.port).ask(request)
             return answer
         except Lost as lost:
-            self.lost.append(str(lost))
+            self.lost.append(f"{lost}: {request.decode()!r}")
             return None
 
     def judge(self, answer, status, verdict, what, login=None):
@@ -182,7 +188,7 @@ class Mixed(threading.Thread):
         # The main request's own location has no gate.
         for status, verdict, login, headers in [
             (200, "ok", None, headers), (401, "missing", None, {}),
-            (401, "bad_password", ("basic", "bad_password"), {"Authorization": basic(self.person(), "wrong")}),
+            (401, "bad_password", ("basic", "bad_password"), {"Authorization": basic(self.person(), wrong())}),
         ]:
             answer = self.send(self.request("/by-request", "GET", None, headers))
             if answer:
@@ -225,10 +231,10 @@ class Mixed(threading.Thread):
             known.append(user)
 
     def basic_wrong(self):
-        self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=basic(self.person(), "wrong"))
+        self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=basic(self.person(), wrong()))
 
     def basic_nobody(self):
-        self.ask(401, "unknown_user", login=("basic", "unknown_user"), Authorization=basic("nobody"))
+        self.ask(401, "unknown_user", login=("basic", "unknown_user"), Authorization=basic("nobody", wrong()))
 
     def basic_malformed(self):
         self.ask(401, "malformed", Authorization="Basic ?")
@@ -236,10 +242,10 @@ class Mixed(threading.Thread):
     def banned(self):
         """Five failures of one network; what needs no check still passes."""
         here = {"X_Real_IP": network()}
-        for number in range(3):
+        for _ in range(3):
             self.form(403, "bad_password", self.person(), "wrong", **here)
-        for number in range(2):
-            credential = basic(self.person(), f"wrong {number}")
+        for _ in range(2):
+            credential = basic(self.person(), wrong())
             self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=credential, **here)
         self.form(429, "limited", self.person(), **here)
         if user := machine():
