@@ -82,9 +82,10 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
         (Mode::Required, Status::Ok) => admit(),
         (Mode::Required, Status::Error) => Phase::Refuse(500),
         (Mode::Required, _) => {
-            // The verdict is let go of: a refusal ends the request, and the visit with it.
-            let verdict = verdict.as_deref().cloned();
-            verdict.map_or(Phase::Refuse(500), |verdict| refuse(request, site.realm, &verdict))
+            let cloned = verdict.as_deref().cloned();
+            // A refusal ends the request and the visit with it, so nothing of that is borrowed then.
+            drop(verdict);
+            cloned.map_or(Phase::Refuse(500), |verdict| refuse(request, site.realm, &verdict))
         }
         (Mode::Optional, Status::Ok) => admit(),
         (Mode::Optional, _) => Phase::Decline,
@@ -134,8 +135,9 @@ impl Site<'_> {
 
 fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
     let Some(visit) = request.visit() else { return Phase::Refuse(500) };
-    let refusal =
-        realm.with_gate(|gate| request.with_head(visit, |head| gate.refusal(head, verdict)));
+    let refusal = realm.with_gate(|gate| {
+        request.with_head(visit, |head| gate.refusal(head, verdict, clock::now()))
+    });
     let Some(reply) = refusal else { return Phase::Refuse(500) };
     if matches!(reply.status, 401 | 403) && request.has_error_page(reply.status) {
         return match reply::leave(request, realm, &reply) {

@@ -71,7 +71,7 @@ fn session(request: Request<'_>, realm: &Realm) -> Sent {
         Known::Later(sent) => return sent,
         Known::Failed => return Sent::failed(request),
     };
-    let reply = with_gate(request, realm, |gate, head| gate.session(head, &verdict));
+    let reply = with_gate(request, realm, |gate, head| gate.session(head, &verdict, clock::now()));
     reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
 }
 

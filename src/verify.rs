@@ -1,6 +1,7 @@
 //! `authgate_verify`: the verdict as an answer, for `auth_request` and for other proxies.
 
 use crate::access::{Known, Mode, Site, identify};
+use crate::nginx::clock;
 use crate::nginx::reply::{self, Sent};
 use crate::nginx::request::Request;
 use authgate_core::gate::Gate;
@@ -42,8 +43,10 @@ pub(crate) fn answer(request: Request<'_>, verify: Verify<'_>) -> Sent {
     let passes = status == Status::Ok || site.mode == Mode::DryRun;
     let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| match (&verdict, passes) {
         (verdict, true) => Some(gate.verified(verdict.as_ref().filter(|_| status == Status::Ok))),
-        (Some(verdict), false) if verify.redirects(request) => Some(gate.refusal(head, verdict)),
-        (Some(verdict), false) => Some(gate.refusal_without_redirect(head, verdict)),
+        (Some(verdict), false) if verify.redirects(request) => {
+            Some(gate.refusal(head, verdict, clock::now()))
+        }
+        (Some(verdict), false) => Some(gate.refusal_without_redirect(head, verdict, clock::now())),
         (None, false) => None,
     };
     if status == Status::Ok {

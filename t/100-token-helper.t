@@ -40,4 +40,22 @@ is $claims->{session},    '101112131415161718191a1b1c1d1e1f', 'the session is re
 is $claims->{user},       "Zo\xc3\xab",                       'the user is read';
 is $claims->{expires_at}, 1_800_043_200,                      'the expiry is read';
 
+my $limited = AuthGate::Token::sign(
+    key        => $NODE_KEY,
+    session    => pack('H*', '404142434445464748494a4b4c4d4e4f'),
+    user       => 'prometheus',
+    issued_at  => 1_800_000_000,
+    expires_at => 1_807_776_000,
+    methods    => ['GET', 'HEAD'],
+    paths      => ['/metrics', "/\xc3\xbcbersicht/"],
+);
+is $limited,
+    'v1.node-2026.Cz4EmkBBQkNERUZHSElKS0xNTk8AAAAAa0nSAAAAAABrwHkAAAAAAGvAeQAAAAAAAAAAAApwcm9tZXRoZXVzAQNHRV'
+    . 'QBBEhFQUQCCC9tZXRyaWNzAgwvw7xiZXJzaWNodC8'
+    . '.fa7lN5s8s2R0IMtlwHdWCFTazJZcrAC3bSpRZav2AIk', 'an API token with limits';
+
+$claims = AuthGate::Token::read($limited);
+is_deeply $claims->{methods}, ['GET', 'HEAD'],                    'the methods are read';
+is_deeply $claims->{paths},   ['/metrics', "/\xc3\xbcbersicht/"], 'the paths are read';
+
 done_testing;

@@ -55,7 +55,7 @@ EOF_HTTP
 my $server = AuthGate::Server->prepare($http, workers => 4);
 mkdir $server->path('state') or die $!;
 chown +(getpwnam 'nobody')[2, 3], $server->path('state') if $> == 0;
-AuthGate::append_file($server->path('users'), 'slow:' . AuthGate::bcrypt('canary-slow', 13) . "\n");
+AuthGate::append_file($server->path('users'), 'slow:' . AuthGate::bcrypt('canary-slow', 14) . "\n");
 $server->run;
 
 my $client = $server->client(headers => []);

@@ -13,7 +13,8 @@ my $ROOT = $AuthGate::ROOT;
 # stands in a location.
 my @CONTEXTS = qw(realm server http main);
 my %CONTEXT  = (
-    (map { $_ => 'realm' } qw(users groups keys state path cookie session limit checks zone accept allow_weak)),
+    (map { $_ => 'realm' } qw(users groups keys state path login_url return_hosts forwarded cookie session limit checks
+        zone accept basic_cache allow_weak)),
     (map { $_ => 'server' } qw(listen server_name location ssl_certificate ssl_certificate_key)),
     (map { $_ => 'http' } qw(authgate_realm server limit_req_zone log_format map upstream)),
     (map { $_ => 'main' } qw(events http load_module thread_pool user worker_processes)),

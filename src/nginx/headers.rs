@@ -2,6 +2,7 @@
 
 use super::request::{Request, bytes, string};
 use authgate_core::cookie::CookieSettings;
+use authgate_core::original::Line;
 use ngx::ffi::{ngx_list_part_t, ngx_list_t, ngx_palloc, ngx_pool_t, ngx_table_elt_t};
 
 /// The value of the first request header field of this lower-case name.
@@ -12,6 +13,20 @@ pub(super) fn find<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
     let mut lines = lines.map(|line| unsafe { *line });
     let line = lines.find(|line| bytes(line.key).eq_ignore_ascii_case(name.as_bytes()))?;
     Some(bytes(line.value))
+}
+
+/// The only request header field of this lower-case name.
+pub(super) fn only<'r>(request: Request<'r>, name: &str) -> Line<'r> {
+    // SAFETY: headers_in of a live request.
+    let lines = unsafe { lines(&raw mut (*request.raw()).headers_in.headers) };
+    // SAFETY: each is a line of the list.
+    let lines = lines.map(|line| unsafe { *line });
+    let mut named = lines.filter(|line| bytes(line.key).eq_ignore_ascii_case(name.as_bytes()));
+    match (named.next(), named.next()) {
+        (None, _) => Line::Absent,
+        (Some(line), None) => Line::One(bytes(line.value).trim_ascii()),
+        (Some(_), Some(_)) => Line::Several,
+    }
 }
 
 /// The lines of a header list.

@@ -4,8 +4,9 @@
 //! stand in both right places: the gate asks last in the access phase, behind `allow`, `deny`,
 //! `auth_basic` and `auth_request`; the filter sees the response header last, but for the writer.
 
-use super::conf::{self, LocationConf, MainConf, ServerConf};
+use super::conf::{self, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
+use super::location::{self, LocationConf, directives};
 use super::request::Request;
 use super::{clock, filter, listen, process, realm_block, variables};
 use crate::access::{self, Phase};
@@ -38,7 +39,7 @@ static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate"),
         type_: (EVERYWHERE | NGX_CONF_TAKE12) as ngx_uint_t,
-        set: Some(conf::authgate),
+        set: Some(directives::authgate),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -46,7 +47,7 @@ static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_endpoints"),
         type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(conf::authgate_endpoints),
+        set: Some(directives::authgate_endpoints),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -54,7 +55,7 @@ static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_status"),
         type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(conf::authgate_status),
+        set: Some(directives::authgate_status),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -62,7 +63,7 @@ static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_metrics"),
         type_: (NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS) as ngx_uint_t,
-        set: Some(conf::authgate_metrics),
+        set: Some(directives::authgate_metrics),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -70,7 +71,7 @@ static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_verify"),
         type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE12) as ngx_uint_t,
-        set: Some(conf::authgate_verify),
+        set: Some(directives::authgate_verify),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -78,7 +79,7 @@ static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_require"),
         type_: (EVERYWHERE | NGX_CONF_1MORE) as ngx_uint_t,
-        set: Some(conf::authgate_require),
+        set: Some(directives::authgate_require),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -86,7 +87,7 @@ static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
         name: ngx::ngx_string!("authgate_dry_run"),
         type_: (EVERYWHERE | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(conf::authgate_dry_run),
+        set: Some(directives::authgate_dry_run),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset: 0,
         post: null_mut(),
@@ -109,7 +110,7 @@ static GATE_CONTEXT: ngx_http_module_t = ngx_http_module_t {
     create_srv_conf: Some(conf::create::<ServerConf>),
     merge_srv_conf: None,
     create_loc_conf: Some(conf::create::<LocationConf>),
-    merge_loc_conf: Some(conf::merge_location),
+    merge_loc_conf: Some(location::merge_location),
 };
 
 static FILTER_CONTEXT: ngx_http_module_t = ngx_http_module_t {

@@ -1,12 +1,15 @@
 //! A request of nginx's, read.
 
-use super::conf::{LocationConf, ServerConf};
+use super::conf::ServerConf;
 use super::headers;
+use super::location::LocationConf;
 use super::module;
 use super::reply::Sent;
+use super::variables;
 use super::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::gate;
+use authgate_core::original::{Original, Peer};
 use authgate_core::request::{Method, RequestHead};
 use ngx::ffi::{
     NGX_HTTP_DELETE, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_block_reading,
@@ -175,19 +178,40 @@ impl<'r> Request<'r> {
         // In a subrequest it is the main request that is asked about.
         let main = self.main();
         let fields = |name: &str| headers::find(main, name).map(<[u8]>::trim_ascii);
-        // Whoever asks from elsewhere does not ask about the address that is asked.
-        let asked = !self.is_main() || self.location().verify().is_none();
-        read(&RequestHead {
+        // Who verifies for others is not asked about its own address.
+        let verify = self.location().verify().filter(|_| self.is_main());
+        let own = verify.is_none();
+        let head = RequestHead {
             method: main.method(),
             method_name: bytes(main.get().method_name),
-            path: asked.then(|| visit.path()),
+            path: own.then(|| visit.path()),
             target: bytes(main.get().unparsed_uri),
             query: bytes(main.get().args),
+            host: headers::find(main, "host").filter(|_| own),
+            scheme: None,
+            server_names: self.server().names(),
             tls: self.tls(),
             cookies: visit.cookies(),
             authorization: visit.authorization(),
             fields: &fields,
-        })
+        };
+        let lines = |name: &str| headers::only(main, name);
+        match verify.and_then(|verify| Original::read(&lines, self.peer(verify.site.realm))) {
+            None => read(&head),
+            Some(original) => read(&original.head(&head, original.plain_path().as_deref())),
+        }
+    }
+
+    /// Whether the proxy that has connected is one that the realm believes.
+    fn peer(self, realm: &Realm) -> Peer {
+        // ngx_http_realip_module has put the client's address in the place of the proxy's.
+        let own = variables::value(self, "realip_remote_addr");
+        let address =
+            own.map_or_else(|| self.address(), |own| str::from_utf8(own).ok()?.parse().ok());
+        match realm.settings.forwarded.contains(address) {
+            true => Peer::Trusted,
+            false => Peer::Untrusted,
+        }
     }
 
     pub(super) fn log(self) -> *mut ngx_log_t {

@@ -1,15 +1,16 @@
 //! The variables, computed on first use, and `$remote_user`: the verified user wherever a gate is on.
 
 use super::entry::guard;
-use super::request::{Request, string};
+use super::request::{Request, bytes, string};
 use super::visit::Visit;
 use crate::access::{self, Mode};
 use authgate_core::gate::{Identity, Verdict};
 use authgate_core::status::Status;
 use ngx::ffi::{
-    NGX_ERROR, NGX_HTTP_VAR_NOCACHEABLE, NGX_OK, ngx_conf_t, ngx_hash_key_t, ngx_http_add_variable,
-    ngx_http_core_main_conf_t, ngx_http_get_variable_pt, ngx_http_request_t, ngx_http_variable_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
+    NGX_ERROR, NGX_HTTP_VAR_NOCACHEABLE, NGX_OK, ngx_conf_t, ngx_hash_key, ngx_hash_key_t,
+    ngx_http_add_variable, ngx_http_core_main_conf_t, ngx_http_get_variable,
+    ngx_http_get_variable_pt, ngx_http_request_t, ngx_http_variable_t, ngx_http_variable_value_t,
+    ngx_int_t, ngx_str_t, ngx_uint_t,
 };
 
 /// One of the variables.
@@ -100,6 +101,19 @@ unsafe extern "C" fn get_remote_user(
             }
         }
     })
+}
+
+/// The value of a variable of another module; `None` where it has none.
+pub(super) fn value<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
+    // SAFETY: a live request; the name is only read; the value lives as long as the request.
+    unsafe {
+        let mut name = string(name.as_bytes());
+        let key = ngx_hash_key(name.data, name.len);
+        let value = ngx_http_get_variable(request.raw(), &raw mut name, key).as_ref()?;
+        let length = usize::try_from(value.len()).ok()?;
+        let found = value.not_found() == 0 && value.valid() != 0;
+        found.then(|| bytes(ngx_str_t { len: length, data: value.data }))
+    }
 }
 
 fn text(request: Request<'_>, variable: Variable) -> Option<String> {

@@ -40,7 +40,7 @@ struct Layout {
 }
 
 /// Changes with everything that lies in the memory.
-const LAYOUT: u64 = u64::from_be_bytes(*b"authgat3");
+const LAYOUT: u64 = u64::from_be_bytes(*b"authgat4");
 
 /// Random numbers, as old as the memory.
 #[repr(C)]
@@ -319,21 +319,20 @@ unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
         let slab = pool.as_ptr();
         let mut layout = NonNull::new(ngx_slab_calloc(slab, size_of::<Layout>()).cast::<Layout>())?;
         let size = (*slab).end.offset_from_unsigned((*slab).start);
-        let allocate = |bytes: usize, each: usize| {
-            let length = bytes / each;
-            let start = NonNull::new(ngx_slab_calloc(slab, length * each).cast::<u8>())?;
-            let offset = start.as_ptr().offset_from_unsigned(layout.as_ptr().cast());
-            Some(Part { length, offset })
-        };
-        let slots = allocate(size / 2, size_of::<Slot>())?;
-        let buckets = allocate(size / 32, size_of::<Bucket>())?;
-        let counters = allocate(size / 4, size_of::<limit::Slot>())?;
-        let basic = allocate(size / 16, size_of::<basic::Slot>())?;
-        // Powers of two and whole pages are aligned to their size.
-        let metrics = allocate(size_of::<Metrics>(), size_of::<Metrics>())?;
+        let mut plan = Plan::default();
+        let parts = [
+            plan.part::<Metrics>(size_of::<Metrics>()),
+            plan.part::<Slot>(size / 2),
+            plan.part::<Bucket>(size / 32),
+            plan.part::<limit::Slot>(size / 4),
+            plan.part::<basic::Slot>(size / 16),
+        ];
+        let start = NonNull::new(ngx_slab_calloc(slab, plan.bytes).cast::<u8>())?;
+        let start = start.as_ptr().offset_from_unsigned(layout.as_ptr().cast());
+        let from_layout = |part: Part| Part { offset: start + part.offset, ..part };
         let head = layout.as_mut();
-        (head.slots, head.buckets) = (slots, buckets);
-        (head.counters, head.basic, head.metrics) = (counters, basic, metrics);
+        [head.metrics, head.slots, head.buckets, head.counters, head.basic] =
+            parts.map(from_layout);
         getrandom::fill(&mut head.secrets.key).ok()?;
         getrandom::fill(&mut head.secrets.age).ok()?;
         getrandom::fill(&mut head.secrets.limiter).ok()?;
@@ -341,5 +340,22 @@ unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
         head.layout = LAYOUT;
         (*slab).data = layout.as_ptr().cast();
         Some(layout)
+    }
+}
+
+/// Parts of one piece of memory: the slab rounds each piece up to whole pages, and the smallest zone
+/// has no page to spare. A piece that long begins with a page, aligned for anything.
+#[derive(Default)]
+struct Plan {
+    bytes: usize,
+}
+
+impl Plan {
+    /// As many T as that many bytes hold.
+    fn part<T>(&mut self, bytes: usize) -> Part {
+        let length = bytes / size_of::<T>();
+        let offset = self.bytes.next_multiple_of(align_of::<T>());
+        self.bytes = offset + length * size_of::<T>();
+        Part { length, offset }
     }
 }

@@ -84,17 +84,22 @@ sub bcrypt ($password, $cost = 4) {
     return crypt $password, sprintf '$2y$%02d$%su', $cost, $salt;
 }
 
-# Below the range that the system takes the ports of outgoing connections from.
+# Below the range that the system takes the ports of outgoing connections from. None is given twice: what
+# is to listen there may not do so yet.
 sub free_port () {
+    state %given;
     for (1 .. 200) {
         my $port   = 20_000 + int rand 12_000;
+        next if $given{$port};
         my $socket = IO::Socket::INET->new(
             Listen    => 1,
             LocalAddr => '127.0.0.1',
             LocalPort => $port,
             ReuseAddr => 1
         );
-        return $port if $socket;
+        next if !$socket;
+        $given{$port} = 1;
+        return $port;
     }
     die 'no free port';
 }

@@ -9,6 +9,8 @@ mod failure;
 mod file;
 mod keys;
 mod password;
+mod realm;
+mod revocation;
 mod session;
 mod token;
 mod user;
@@ -36,7 +38,7 @@ enum Command {
     /// Keys files: the keys that sign sessions and tokens
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Tokens: what a cookie or an API token says
+    /// API tokens: issue, verify and end them; what a cookie or an API token says
     #[command(subcommand)]
     Token(token::Command),
     /// Sessions: end them before their time

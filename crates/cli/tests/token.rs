@@ -47,7 +47,7 @@ fn inspect_shows_claims_as_not_verified() {
         json,
         json!({"verified": false, "status": "not verified", "user": "alice",
         "session": "ab".repeat(16), "issued_at": 1_800_000_000, "expires_at": 1_800_003_600,
-        "ends_at": 1_800_007_200, "key": "k1"})
+        "ends_at": 1_800_007_200, "key": "k1", "methods": [], "paths": []})
     );
     assert_eq!(
         folder.fails(1, &["token", "inspect", "nonsense"], ""),

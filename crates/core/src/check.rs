@@ -3,7 +3,7 @@
 use crate::basic::Digest;
 use crate::gate::Gate;
 use crate::password::PasswordHash;
-use crate::return_path::ReturnPath;
+use crate::return_target::ReturnTarget;
 use crate::token::SessionId;
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// The login form, to return there.
-    Form(ReturnPath),
+    Form(ReturnTarget),
     /// `Authorization: Basic`
     Basic(Digest),
 }
@@ -60,10 +60,10 @@ impl Check {
 
 impl Check {
     /// Where a login with the form returns to.
-    pub(crate) fn return_to(&self) -> ReturnPath {
+    pub(crate) fn return_to(&self) -> ReturnTarget {
         match &self.asked {
             Asked::Form(return_to) => return_to.clone(),
-            Asked::Basic(_) => ReturnPath::root(),
+            Asked::Basic(_) => ReturnTarget::root(),
         }
     }
 }

@@ -93,6 +93,21 @@ impl CookieSettings {
         })
     }
 
+    /// Whether the cookie goes to other hosts of a domain.
+    pub fn has_domain(&self) -> bool {
+        self.domain.is_some()
+    }
+
+    /// Whether the cookies have their TLS form on this connection: what sets them there is not
+    /// meant for plain HTTP.
+    pub fn in_tls_form(&self, tls: bool) -> bool {
+        match self.secure {
+            Secure::Auto => tls,
+            Secure::On => true,
+            Secure::Off => false,
+        }
+    }
+
     /// The name written and read on this connection.
     pub fn name(&self, tls: bool) -> &str {
         self.written(&self.session, tls)
@@ -177,14 +192,6 @@ impl CookieSettings {
         // `__Host-` forbids the attribute Domain (RFC 6265bis, section 4.1.3.2).
         let prefixed = self.in_tls_form(tls) && self.domain.is_none();
         if prefixed { &names.prefixed } else { &names.plain }
-    }
-
-    fn in_tls_form(&self, tls: bool) -> bool {
-        match self.secure {
-            Secure::Auto => tls,
-            Secure::On => true,
-            Secure::Off => false,
-        }
     }
 
     fn set_cookie(&self, name: &str, tls: bool, token: &str, max_age: u64) -> String {

@@ -1,7 +1,7 @@
 //! Whether a post comes from this site's own pages (Fetch Metadata, and `Origin` of RFC 6454).
 
+use crate::hosts::HostAndPort;
 use crate::request::RequestHead;
-use http::uri::Authority;
 
 /// Whether a post may act: from this origin, or from a client that is no browser.
 ///
@@ -25,30 +25,8 @@ fn is_this_host(origin: &[u8], host: Option<&[u8]>) -> Option<bool> {
         "https" => 443,
         _ => return None,
     };
-    let theirs = HostAndPort::read(authority, default_port)?;
-    let ours = HostAndPort::read(std::str::from_utf8(host?).ok()?, default_port)?;
-    Some(theirs == ours)
-}
-
-#[derive(PartialEq, Eq)]
-struct HostAndPort {
-    host: String,
-    port: u16,
-}
-
-impl HostAndPort {
-    /// `host[:port]` and nothing else: no user information, no port that is not a number.
-    fn read(text: &str, default_port: u16) -> Option<Self> {
-        let authority = Authority::try_from(text).ok().filter(|_| !text.contains('@'))?;
-        let port = match text.strip_prefix(authority.host())? {
-            "" => default_port,
-            rest => read_port(rest.strip_prefix(':')?)?,
-        };
-        Some(Self { host: authority.host().to_ascii_lowercase(), port })
-    }
-}
-
-fn read_port(text: &str) -> Option<u16> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten()
+    let theirs = HostAndPort::read(authority)?;
+    let ours = HostAndPort::read(std::str::from_utf8(host?).ok()?)?;
+    let port = |read: HostAndPort<'_>| read.port.unwrap_or(default_port);
+    Some(theirs.host.eq_ignore_ascii_case(ours.host) && port(theirs) == port(ours))
 }

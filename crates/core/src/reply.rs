@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::journal::Record;
+use crate::page;
 
 /// A whole answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub struct Reply {
     pub event: Option<Event>,
 }
 
+const CSP: &str = "Content-Security-Policy";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -29,7 +31,7 @@ impl Reply {
     /// A page.
     pub fn html(status: u16, body: String) -> Self {
         let headers = vec![
-            ("Content-Security-Policy", crate::page::CONTENT_SECURITY_POLICY.to_owned()),
+            (CSP, page::CONTENT_SECURITY_POLICY.to_owned()),
             // Twice the CSP's frame-ancestors, for browsers without it.
             ("X-Frame-Options", "DENY".to_owned()),
             ("Referrer-Policy", "same-origin".to_owned()),
@@ -61,6 +63,16 @@ impl Reply {
     #[must_use]
     pub fn header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Lets the page's form be answered with a redirect to `origin`, where there is one.
+    #[must_use]
+    pub fn with_form_to(mut self, origin: Option<&str>) -> Self {
+        let policies = self.headers.iter_mut().filter(|(name, _)| *name == CSP);
+        for ((_, policy), origin) in policies.zip(origin) {
+            *policy = page::policy_with_form_to(origin);
+        }
         self
     }
 

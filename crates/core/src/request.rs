@@ -1,5 +1,7 @@
 //! The head of a request, as the gate sees it: borrowed, nothing decoded twice.
 
+use crate::hosts::Hosts;
+
 /// A method, as far as the gate tells them apart (RFC 9110, section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -13,6 +15,38 @@ pub enum Method {
     Delete,
     /// Any other, known or not.
     Other,
+}
+
+/// A scheme (RFC 9110, section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`
+    Http,
+    /// `https`
+    Https,
+}
+
+impl Scheme {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl Method {
+    /// The method of this name.
+    pub fn named(name: &[u8]) -> Self {
+        match name {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"POST" => Self::Post,
+            b"DELETE" => Self::Delete,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Looks a header field up by its lower-case name: the first line of that name, without
@@ -33,6 +67,12 @@ pub struct RequestHead<'a> {
     pub target: &'a [u8],
     /// The query, without the `?`, as the client sent it.
     pub query: &'a [u8],
+    /// `host[:port]` that the client asked, as it wrote it; `None` where it is not known.
+    pub host: Option<&'a [u8]>,
+    /// The scheme that the client asked by, where another proxy tells it; `None`: the connection tells.
+    pub scheme: Option<Scheme>,
+    /// The names of the server.
+    pub server_names: &'a Hosts,
     /// Whether the connection is TLS.
     pub tls: bool,
     /// The values of all `Cookie` lines, in order.

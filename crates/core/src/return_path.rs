@@ -1,6 +1,6 @@
 //! Where a login returns to: a path on this host, or `/`.
 
-use crate::percent;
+use crate::query;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
 /// The longest path and query, in bytes.
@@ -40,7 +40,8 @@ impl ReturnPath {
         &self.0
     }
 
-    fn accept(raw: &[u8], gate_path: &str) -> Option<Self> {
+    /// The same; `None` where `/` would stand for it.
+    pub(crate) fn accept(raw: &[u8], gate_path: &str) -> Option<Self> {
         if raw.len() > MAX_LENGTH || !raw.starts_with(b"/") || !raw.iter().all(|&b| is_sendable(b))
         {
             return None;
@@ -86,10 +87,5 @@ pub fn encode(target: &[u8]) -> String {
 /// The value of `rd` in a query, decoded once as a form's field is (`+` is a space); `None` where
 /// it is absent, twice there or malformed: a broken percent code anywhere, or not UTF-8.
 pub fn from_query(query: &[u8]) -> Option<Vec<u8>> {
-    if !percent::codes_are_whole(query) || percent_decode(query).decode_utf8().is_err() {
-        return None;
-    }
-    let mut values = form_urlencoded::parse(query).filter(|(name, _)| name == "rd");
-    let (_, value) = values.next()?;
-    values.next().is_none().then(|| value.into_owned().into_bytes())
+    query::field(query, "rd").only().map(String::into_bytes)
 }

@@ -24,7 +24,8 @@ const CAUSES: [Cause; 9] = [
 ];
 
 fn refusal(realm: &Realm, request: &Request, cause: Cause) -> Reply {
-    let reply = request.with_head(|head| realm.gate().refusal(head, &Verdict::Challenge(cause)));
+    let reply =
+        request.with_head(|head| realm.gate().refusal(head, &Verdict::Challenge(cause), NOW));
     assert!(is_guarded(&reply), "{reply:?}");
     assert_eq!(reply.ends, []);
     reply

@@ -1,5 +1,6 @@
 //! Who is led to the login page, and in which format the others are refused.
 
+use authgate_core::hosts::Hosts;
 use authgate_core::negotiate::{Format, is_navigation, says_browser};
 use authgate_core::request::{Method, RequestHead};
 
@@ -14,6 +15,9 @@ fn with_head<T>(method: Method, fields: &[(&str, &str)], ask: impl Fn(&RequestHe
         path: Some(b"/"),
         target: b"/",
         query: b"",
+        host: None,
+        scheme: None,
+        server_names: Hosts::NONE,
         tls: true,
         cookies: &[],
         authorization: None,

@@ -1,5 +1,6 @@
 //! Case C37, the decision: which posts may act.
 
+use authgate_core::hosts::Hosts;
 use authgate_core::origin::may_post;
 use authgate_core::request::{Method, RequestHead};
 use proptest::prelude::*;
@@ -13,6 +14,9 @@ fn may(fields: &[(&str, &str)]) -> bool {
         path: Some(b"/authgate/login"),
         target: b"/authgate/login",
         query: b"",
+        host: None,
+        scheme: None,
+        server_names: Hosts::NONE,
         tls: true,
         cookies: &[],
         authorization: None,

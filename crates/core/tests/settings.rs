@@ -209,3 +209,41 @@ proptest! {
         prop_assert!(settings.checks.waiting <= 65536 && settings.zone_size >= 65536);
     }
 }
+
+#[test]
+fn one_login_for_many_hosts() {
+    let settings = settings(&[
+        "users u",
+        "keys k",
+        "cookie c domain=example.com",
+        "login_url https://login.example.com:8443/authgate/login",
+        "return_hosts app.example.com .tools.example.com",
+    ]);
+    let login = settings.login_url.unwrap();
+    assert_eq!(login.as_str(), "https://login.example.com:8443/authgate/login");
+    assert_eq!(login.origin(), "https://login.example.com:8443");
+    for (host, listed) in
+        [("app.example.com", true), ("a.tools.example.com", true), ("login.example.com", false)]
+    {
+        assert_eq!(settings.return_hosts.allow(host), listed, "{host}");
+    }
+    let smallest = with("zone 1m");
+    assert_eq!(smallest.login_url, None);
+    assert!(!smallest.return_hosts.allow("app.example.com"));
+}
+
+#[test]
+fn g85a_the_proxies_that_are_believed() {
+    let peer = |text: &str| Some(text.parse().unwrap());
+    let settings = with("forwarded 192.0.2.7 2001:db8::/32 unix:");
+    for (address, believed) in [
+        (peer("192.0.2.7"), true),
+        (peer("::ffff:192.0.2.7"), true),
+        (peer("192.0.2.8"), false),
+        (peer("2001:db8::1"), true),
+        (None, true),
+    ] {
+        assert_eq!(settings.forwarded.contains(address), believed, "{address:?}");
+        assert!(!with("zone 1m").forwarded.contains(address), "nobody by default");
+    }
+}

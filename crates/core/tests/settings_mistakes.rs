@@ -16,6 +16,9 @@ fn i100_each_directive_once_and_only_known_ones() {
         "keys k",
         "state s",
         "path /p/",
+        "login_url https://login.example.com/authgate/login",
+        "return_hosts a.example",
+        "forwarded ::1",
         "cookie c",
         "session idle=1h",
         "limit off",
@@ -47,6 +50,7 @@ fn i100_the_number_of_arguments() {
         "keys a b",
         "state a b",
         "path /a/ /b/",
+        "login_url http://a.example/ http://b.example/",
         "zone 1m 1m",
         "allow_weak on on",
     ] {
@@ -61,6 +65,12 @@ fn i100_every_bad_value_is_named() {
         ("groups ''", ""),
         ("keys ''", ""),
         ("state ''", ""),
+        ("login_url ''", ""),
+        ("forwarded localhost", "localhost"),
+        ("forwarded 192.0.2.7 all", "all"),
+        ("forwarded 192.0.2.0/33", "192.0.2.0/33"),
+        ("forwarded ''", ""),
+        ("forwarded unix:/run/x", "unix:/run/x"),
         ("cookie c domain", "domain"),
         ("cookie c domain=", "domain="),
         ("cookie c domain=a.example domain=a.example", "domain=a.example"),
@@ -165,6 +175,106 @@ fn i100_mistakes_with_words_of_their_own() {
     ] {
         assert_eq!(mistake(directive), error, "{directive}");
     }
+}
+
+#[test]
+fn i100_hosts_to_return_to() {
+    for bad in [
+        "",
+        ".",
+        "*",
+        "*.",
+        "**.a.example",
+        "a.*",
+        "*.a.*",
+        "a..example",
+        "a.example.",
+        "-a_b",
+        "a.example:443",
+        "https://a.example",
+        "a.example/",
+        "~a",
+        "caf\u{e9}.example",
+        "1.2.3",
+        "127.1",
+        "0x7f.1",
+        "a.0x7f",
+        ".1",
+        "*.2",
+        "[::1]",
+        "::1",
+        "192.0.2.07",
+        "a b",
+    ] {
+        let error =
+            format!("invalid host name or wildcard \"{bad}\" in \"return_hosts\" directive");
+        let given = builder().directive("return_hosts", &["a.example", bad]);
+        assert_eq!(given.map_err(|error| error.to_string()), Err(error));
+    }
+}
+
+#[test]
+fn i100_the_login_page_of_another_server() {
+    for bad in [
+        "/authgate/login",
+        "login.example.com/authgate/login",
+        "//login.example.com/authgate/login",
+        "https:/login.example.com/authgate/login",
+        "HTTPS://login.example.com/authgate/login",
+        "ftp://login.example.com/authgate/login",
+        "https://login.example.com",
+        "https:///authgate/login",
+        "https://login.example.com:/authgate/login",
+        "https://login.example.com:99999/authgate/login",
+        "https://alice@login.example.com/authgate/login",
+        "https://alice:x@login.example.com/authgate/login",
+        "https://login.example.com/authgate/login?x",
+        "https://login.example.com/authgate/login#x",
+        "https://login.example.com/authgate/login\"",
+        "https://login.example.com/authgate/../login",
+        "https://login.example.com//login",
+        "https://login.example.com\\/login",
+        "https://login.example.com/log in",
+        "https://login example.com/login",
+        "https://login.example.com/$login\n",
+    ] {
+        let error = builder().directive("login_url", &[bad]).unwrap_err().to_string();
+        let told =
+            format!("invalid URL \"{bad}\" in \"login_url\" directive: it must be an absolute");
+        assert!(error.starts_with(&told), "{error}");
+    }
+    for good in [
+        "https://login.example.com/authgate/login",
+        "http://127.0.0.1:8080/authgate/login",
+        "https://[::1]:8443/login",
+        "https://login.example.com/",
+    ] {
+        assert!(builder().directive("login_url", &[good]).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn i100_a_login_elsewhere_needs_keys_and_a_domain() {
+    let login = "login_url https://login.example.com/authgate/login";
+    let finish = |directives: &[&str]| {
+        let mut builder = builder();
+        for directive in directives {
+            give(&mut builder, directive).unwrap();
+        }
+        builder.finish().map(drop).map_err(|error| error.to_string())
+    };
+    let (keys, domain) = ("keys k", "cookie c domain=example.com");
+    for (directives, missing) in [
+        (&[login, "users u", domain][..], "\"keys\""),
+        (&["users u", keys, login], "\"cookie\" with \"domain=\""),
+        (&["users u", login, keys, "cookie c"], "\"cookie\" with \"domain=\""),
+        (&["users u", login], "\"keys\" and \"cookie\" with \"domain=\""),
+    ] {
+        let error = format!("\"login_url\" requires {missing} in realm \"ops\"");
+        assert_eq!(finish(directives), Err(error), "{directives:?}");
+    }
+    assert_eq!(finish(&[login, "users u", domain, keys]), Ok(()));
+    assert_eq!(finish(&["users u", "return_hosts a.example"]), Ok(()), "a login server");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod job;
 
 use super::clock;
+use super::entry::guard;
 use super::reply::Sent;
 use super::request::Request;
 use crate::realm::Realm;
@@ -20,7 +21,10 @@ use authgate_core::metrics::Checks;
 use authgate_core::network::Network;
 use authgate_core::queue::FairQueue;
 use job::{start, wait};
-use ngx::ffi::{ngx_http_cleanup_add, ngx_http_request_t, ngx_http_run_posted_requests};
+use ngx::ffi::{
+    ngx_http_cleanup_add, ngx_http_finalize_request, ngx_http_request_t,
+    ngx_http_run_posted_requests,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -151,13 +155,18 @@ fn give_back(realm: &Realm, login: Waiting) -> Waiting {
     login
 }
 
-/// Answers another request than the one that nginx has called for.
+/// Answers another request than the one that nginx has called for. What fails there is that
+/// request's own failure.
 fn answer_another(realm: &Realm, login: Waiting, answer: fn(&Realm, Waiting) -> Sent) {
+    let request = login.request;
     // SAFETY: a login that waits belongs to a live request. Answering may free the request, never
-    // its connection: connections are nginx's for good, and a closed one has nothing posted.
+    // its connection: connections are nginx's for good, and a closed one has nothing posted. What
+    // has failed has not ended the request.
     unsafe {
-        let connection = (*login.request).connection;
-        let _: Sent = answer(realm, login);
+        let connection = (*request).connection;
+        if guard(None, || Some(answer(realm, login))).is_none() {
+            ngx_http_finalize_request(request, 500);
+        }
         ngx_http_run_posted_requests(connection);
     }
 }

@@ -180,12 +180,12 @@ fn check(path: &Path, name: &str) -> Result<String, Failure> {
     }
 }
 
-fn read_users(path: &Path) -> Result<Users, Failure> {
+pub(crate) fn read_users(path: &Path) -> Result<Users, Failure> {
     let text = file::read(path)?;
     let mistake = |mistake| Failure::Error(format!("{}:{mistake}", path.display()));
     Users::parse(&text, true).map_err(mistake)
 }
 
-fn no_user(path: &Path, name: &str) -> Failure {
+pub(crate) fn no_user(path: &Path, name: &str) -> Failure {
     Failure::no(path, format!("no user \"{name}\""))
 }

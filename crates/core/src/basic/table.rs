@@ -81,10 +81,10 @@ impl Table<'_> {
     /// may step: what seems to have been verified in the future has to be checked anew.
     pub fn holds(&self, digest: Digest, now: u64) -> bool {
         self.set(digest).iter().any(|slot| {
-            let state = slot.state();
-            // Once more after the digest: a writer that gives the slot to another one clears the state
-            // before it writes the digest, and what comes into the slot first has not been verified.
-            self.is_fresh(state, now) && slot.is_of(digest) && slot.state() == state
+            let word = slot.word();
+            // Once more after the digest: a writer that gives the slot to another one changes the word
+            // before it writes the digest, and the word of before never comes back.
+            self.is_fresh(State::of(word), now) && slot.is_of(digest) && slot.word() == word
         })
     }
 
@@ -155,12 +155,14 @@ impl Table<'_> {
         }
     }
 
-    /// How long what is there still holds; `None` for what has to stay.
-    fn worth(&self, state: State, now: Moment) -> Option<u64> {
+    /// What is pushed out last; `None` for what has to stay.
+    fn worth(&self, state: State, now: Moment) -> Option<Worth> {
         match state {
-            State::Verified(until) if self.is_fresh(state, now.unix) => Some(until),
+            State::Verified(until) if self.is_fresh(state, now.unix) => Some(Worth::Holds(until)),
             State::Claimed(_) if !is_abandoned(state, now.monotonic) => None,
-            _ => Some(0),
+            State::Failed(at) => Some(Worth::Told(at)),
+            State::Free => Some(Worth::Free),
+            _ => Some(Worth::Spent),
         }
     }
 
@@ -175,6 +177,19 @@ impl Table<'_> {
     }
 }
 
+/// What a slot is worth, in the order in which slots are spared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Nothing is there.
+    Free,
+    /// It held, or it was being checked; a clock that steps may make it hold again.
+    Spent,
+    /// Some may still wait to hear that it failed.
+    Told(u64),
+    /// It holds until then.
+    Holds(u64),
+}
+
 /// Whether nobody has spoken of the check for so long that nobody is at it.
 fn is_abandoned(state: State, now: u64) -> bool {
     // A time ahead of ours by more than clocks of workers differ comes from before a restart.
@@ -182,8 +197,12 @@ fn is_abandoned(state: State, now: u64) -> bool {
 }
 
 impl Slot {
+    fn word(&self) -> u64 {
+        self.state.load(Acquire)
+    }
+
     fn state(&self) -> State {
-        State::of(self.state.load(Acquire))
+        State::of(self.word())
     }
 
     fn is_of(&self, digest: Digest) -> bool {
@@ -191,12 +210,12 @@ impl Slot {
     }
 
     fn set(&self, state: State) {
-        self.state.store(state.word(), Release);
+        self.state.store(self.word() & TENANTS | state.word(), Release);
     }
 
-    /// A reader in between finds a free slot.
+    /// A reader in between finds a free slot, and one that has begun before finds another tenant.
     fn fill(&self, digest: Digest, state: State) {
-        self.set(State::Free);
+        self.state.store(self.word().wrapping_add(NEXT_TENANT) & TENANTS, Release);
         for (word, value) in self.digest.iter().zip(digest.words()) {
             word.store(value, Release);
         }
@@ -204,8 +223,12 @@ impl Slot {
     }
 }
 
-const TIME_BITS: u32 = 62;
+/// In a word: the kind, how many credentials the slot has had, and a time of 139 years in milliseconds.
+const KIND_SHIFT: u32 = 62;
+const TIME_BITS: u32 = 42;
 const MAX_TIME: u64 = (1 << TIME_BITS) - 1;
+const NEXT_TENANT: u64 = 1 << TIME_BITS;
+const TENANTS: u64 = (1 << KIND_SHIFT) - NEXT_TENANT;
 
 impl State {
     fn word(self) -> u64 {
@@ -215,16 +238,39 @@ impl State {
             Self::Claimed(time) => (2, time),
             Self::Failed(time) => (3, time),
         };
-        kind << TIME_BITS | time.min(MAX_TIME)
+        kind << KIND_SHIFT | time.min(MAX_TIME)
     }
 
     fn of(word: u64) -> Self {
         let time = word & MAX_TIME;
-        match word >> TIME_BITS {
+        match word >> KIND_SHIFT {
             1 => Self::Verified(time),
             2 => Self::Claimed(time),
             3 => Self::Failed(time),
             _ => Self::Free,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g79_what_a_reader_has_seen_of_a_slot_never_comes_back_with_another_credential() {
+        let slots = [Slot::default()];
+        let table = Table { slots: &slots, ttl: 300 };
+        let now = Moment { unix: 1_800_000_000, monotonic: 5_000_000 };
+        let [slot] = &slots;
+        let words = (0..1000).map(|number| {
+            assert_eq!(table.ask(Digest([number; 2]), None, now), Answer::Check);
+            table.conclude(Digest([number; 2]), Concluded::Verified, now);
+            assert!(table.holds(Digest([number; 2]), now.unix));
+            slot.word()
+        });
+        let mut words: Vec<u64> = words.collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), 1000, "all in one second, and each with a word of its own");
     }
 }

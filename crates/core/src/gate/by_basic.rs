@@ -49,32 +49,51 @@ impl Gate<'_> {
     pub fn of_check(&self, check: &Check, outcome: Outcome) -> (Verdict, Option<Event>) {
         let (user, realm) = (check.username.clone(), self.settings.name.clone());
         let method = LoginMethod::Basic;
-        let checked = |matches| match check.succeeds(matches) {
-            true => (
-                admitted(&user),
-                Event::LoginOk { user: user.clone(), method, realm: realm.clone() },
-            ),
-            false => {
-                let (cause, reason) = (check.subject.cause(), check.subject.reason());
-                let (user, realm) = (user.clone(), realm.clone());
-                (Verdict::Challenge(cause), Event::LoginFailed { user, method, reason, realm })
-            }
-        };
         match outcome {
             Outcome::Checked(matches) => {
-                let (verdict, event) = checked(matches);
-                (verdict, Some(event))
+                let verdict = self.of_password(check, matches);
+                let event = self.line_of(check, matches, &verdict);
+                (verdict, event)
             }
             // Said once, by the check that it was.
-            Outcome::Shared(matches) => (checked(matches).0, None),
+            Outcome::Shared(matches) => (self.of_password(check, matches), None),
             Outcome::Limited(limited) => {
                 let reason = limited.reason;
-                (
-                    Verdict::Limited(limited),
-                    Some(Event::LoginLimited { user, method, reason, realm }),
-                )
+                let event = Event::LoginLimited { user, method, reason, realm };
+                (Verdict::Limited(limited), Some(event))
             }
             Outcome::Busy => (Verdict::Busy, Some(Event::LoginBusy { user, method, realm })),
+        }
+    }
+
+    fn of_password(&self, check: &Check, matches: bool) -> Verdict {
+        match (check.succeeds(matches), self.has_changed(check)) {
+            (true, None) => admitted(&check.username),
+            (true, Some(cause)) => Verdict::Challenge(cause),
+            (false, _) => Verdict::Challenge(check.subject.cause()),
+        }
+    }
+
+    fn line_of(&self, check: &Check, matches: bool, verdict: &Verdict) -> Option<Event> {
+        let (user, realm) = (check.username.clone(), self.settings.name.clone());
+        let method = LoginMethod::Basic;
+        match verdict {
+            Verdict::Admit(_) => Some(Event::LoginOk { user, method, realm }),
+            // A right password of a user who is no more is nobody's failure.
+            _ if check.succeeds(matches) => None,
+            _ => {
+                let reason = check.subject.reason();
+                Some(Event::LoginFailed { user, method, reason, realm })
+            }
+        }
+    }
+
+    /// What has become of the user since the check was asked for, where that lets nobody in.
+    fn has_changed(&self, check: &Check) -> Option<Cause> {
+        match self.active_user(&check.username) {
+            None => Some(Cause::UnknownUser),
+            Some(user) if user.hash.as_str() != check.hash.as_str() => Some(Cause::PasswordChanged),
+            Some(_) => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod by_basic;
 mod by_token;
 mod identity;
+mod login_page;
 mod refusal;
 mod renewal;
 

@@ -9,15 +9,14 @@ use crate::pages::BUSY_SECONDS;
 use crate::pages::problem::problem;
 use crate::reply::Reply;
 use crate::request::RequestHead;
-use crate::return_path;
 
 impl Gate<'_> {
     /// What a request gets with this verdict, where that does not let it in; a request that would be let
     /// in is one that rules keep out.
-    pub fn refusal(&self, head: &RequestHead<'_>, verdict: &Verdict) -> Reply {
+    pub fn refusal(&self, head: &RequestHead<'_>, verdict: &Verdict, now: u64) -> Reply {
         let reply = match verdict {
             Verdict::Admit(identity) | Verdict::Forbid(identity) => self.forbidden(head, identity),
-            Verdict::Challenge(cause) => self.unauthenticated(head, *cause),
+            Verdict::Challenge(cause) => self.unauthenticated(head, *cause, now),
             Verdict::Limited(limited) => limited_reply(head, *limited),
             Verdict::Busy => later(head, 503, "busy", BUSY_SECONDS),
         };
@@ -25,10 +24,15 @@ impl Gate<'_> {
     }
 
     /// The same for who makes of a 401 what is right: a navigation gets one, too.
-    pub fn refusal_without_redirect(&self, head: &RequestHead<'_>, verdict: &Verdict) -> Reply {
+    pub fn refusal_without_redirect(
+        &self,
+        head: &RequestHead<'_>,
+        verdict: &Verdict,
+        now: u64,
+    ) -> Reply {
         match verdict {
-            Verdict::Challenge(cause) => self.unauthorized(head, *cause).uncached(),
-            verdict => self.refusal(head, verdict),
+            Verdict::Challenge(cause) => self.unauthorized(head, *cause, now).uncached(),
+            verdict => self.refusal(head, verdict, now),
         }
     }
 
@@ -52,17 +56,17 @@ impl Gate<'_> {
     /// What a request from nobody gets: a navigation is sent to the login page, anything else 401,
     /// and so is what a login would not help: a refused credential in `Authorization`, a gate that takes
     /// no cookie.
-    fn unauthenticated(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
+    fn unauthenticated(&self, head: &RequestHead<'_>, cause: Cause, now: u64) -> Reply {
         let login_helps = self.settings.accept.cookie() && self.presented(head).is_none();
         if login_helps && negotiate::is_navigation(head) {
-            let reply = Reply::redirect(302, self.login_location(head));
+            let reply = Reply::redirect(302, self.login_location(head, cause, now));
             return self.with_reason(reply, head, cause);
         }
-        self.unauthorized(head, cause)
+        self.unauthorized(head, cause, now)
     }
 
-    fn unauthorized(&self, head: &RequestHead<'_>, cause: Cause) -> Reply {
-        let login = self.login_location(head);
+    fn unauthorized(&self, head: &RequestHead<'_>, cause: Cause, now: u64) -> Reply {
+        let login = self.login_location(head, cause, now);
         let reply = match Format::of(head) {
             Format::Json => unauthenticated_json(&login),
             Format::Html => unauthenticated_page(&login),
@@ -122,15 +126,6 @@ impl Gate<'_> {
             false => reply,
         };
         reply.event(Event::Forbidden { user: identity.user().into(), realm: realm.clone() })
-    }
-
-    fn login_location(&self, head: &RequestHead<'_>) -> String {
-        let login = self.path("login");
-        if head.path.is_none() || head.target.len() > return_path::MAX_LENGTH {
-            // The login would not return there, and nginx might not take an address so long.
-            return login;
-        }
-        format!("{login}?rd={}", return_path::encode(head.target))
     }
 }
 

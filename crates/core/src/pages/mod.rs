@@ -11,12 +11,16 @@ pub use sign_in::Fresh;
 use crate::event::Event;
 use crate::form::{FormError, LoginForm, MAX_BODY};
 use crate::gate::{Cause, Gate, Identity, Verdict};
+use crate::hosts::HostAndPort;
 use crate::journal::{Record, UserTag};
+use crate::login_url::LoginUrl;
 use crate::origin;
 use crate::page::{self, Notice};
+use crate::query::{self, Field};
 use crate::reply::Reply;
 use crate::request::{Method, RequestHead};
-use crate::return_path::{self, ReturnPath};
+use crate::return_path;
+use crate::return_target::{Bounds, ReturnTarget, Schemes};
 use crate::settings::Settings;
 use problem::{cross_site, malformed, not_allowed, problem, too_large};
 use serde_json::json;
@@ -82,14 +86,17 @@ impl Gate<'_> {
     }
 
     fn login_page(&self, head: &RequestHead<'_>, now: u64) -> Reply {
-        let return_to = self.return_path(&return_path::from_query(head.query).unwrap_or_default());
+        let rd = return_path::from_query(head.query).unwrap_or_default();
+        let return_to = self.return_target(head, &rd);
         if self.presented(head).is_some() {
             // It decides alone, and signs nobody in.
-            return Reply::html(200, self.form("", &return_to, Notice::None));
+            return self.form(200, "", &return_to, Notice::None);
         }
         match self.by_cookie(head, now) {
-            Verdict::Admit(_) => Reply::redirect(303, return_to.as_str().to_owned()),
-            verdict => Reply::html(200, self.form("", &return_to, notice(&verdict))),
+            Verdict::Admit(identity) if is_news(&identity, head.query) => {
+                Reply::redirect(303, return_to.as_str().to_owned())
+            }
+            verdict => self.form(200, "", &return_to, notice(&verdict)),
         }
     }
 
@@ -116,9 +123,11 @@ impl Gate<'_> {
         match self.by_cookie(head, now) {
             Verdict::Admit(identity) => {
                 let action = self.path("logout");
-                Reply::html(200, page::logout(&self.settings.name, &action, identity.user()))
+                let page = page::logout(&self.settings.name, &action, identity.user());
+                let login = self.settings.login_url.as_ref();
+                Reply::html(200, page).with_form_to(login.map(LoginUrl::origin))
             }
-            _ => Reply::redirect(303, self.path("login")),
+            _ => Reply::redirect(303, self.login_page_at()),
         }
     }
 
@@ -126,7 +135,7 @@ impl Gate<'_> {
         if !origin::may_post(head) {
             return cross_site(head);
         }
-        let reply = Reply::redirect(303, self.path("login"));
+        let reply = Reply::redirect(303, self.login_page_at());
         let reply = reply.header("Set-Cookie", self.cookie().clear(head.tls));
         let sessions = self.sessions(head, now);
         match sessions.first() {
@@ -138,7 +147,7 @@ impl Gate<'_> {
     }
 
     /// The answer of the session page.
-    pub fn session(&self, head: &RequestHead<'_>, verdict: &Verdict) -> Reply {
+    pub fn session(&self, head: &RequestHead<'_>, verdict: &Verdict, now: u64) -> Reply {
         let reply = match verdict {
             Verdict::Admit(identity) => {
                 let groups = self.active_user(identity.user()).map(|user| &user.groups);
@@ -151,23 +160,36 @@ impl Gate<'_> {
                 Reply::json(200, &body)
             }
             Verdict::Challenge(_) => {
-                let body = json!({ "error": "unauthenticated", "login": self.path("login") });
+                let body = json!({ "error": "unauthenticated", "login": self.login_page_at() });
                 Reply::json(401, &body).header("WWW-Authenticate", self.challenge(head))
             }
             Verdict::Forbid(_) | Verdict::Limited(_) | Verdict::Busy => {
-                return self.refusal(head, verdict);
+                return self.refusal(head, verdict, now);
             }
         };
         reply.uncached()
     }
 
-    fn form(&self, username: &str, return_to: &ReturnPath, notice: Notice) -> String {
+    fn form(&self, status: u16, username: &str, to: &ReturnTarget, notice: Notice) -> Reply {
         let action = self.path("login");
-        page::login(&self.settings.name, &action, return_to.as_str(), username, notice)
+        let page = page::login(&self.settings.name, &action, to.as_str(), username, notice);
+        Reply::html(status, page).with_form_to(to.origin())
     }
 
-    fn return_path(&self, raw: &[u8]) -> ReturnPath {
-        ReturnPath::parse(raw, &self.settings.path)
+    /// A cookie that is not meant for plain HTTP is not led there.
+    fn return_target(&self, head: &RequestHead<'_>, raw: &[u8]) -> ReturnTarget {
+        let own = head.host.and_then(|host| HostAndPort::read(str::from_utf8(host).ok()?));
+        let schemes = match self.cookie().in_tls_form(head.tls) {
+            true => Schemes::HttpsAlone,
+            false => Schemes::HttpAndHttps,
+        };
+        let bounds = Bounds {
+            gate_path: &self.settings.path,
+            hosts: &self.settings.return_hosts,
+            own_host: own.map(|own| own.host),
+            schemes,
+        };
+        ReturnTarget::parse(raw, &bounds)
     }
 
     pub(crate) fn path(&self, page: &str) -> String {
@@ -176,6 +198,17 @@ impl Gate<'_> {
 
     fn realm(&self) -> String {
         self.settings.name.clone()
+    }
+}
+
+/// Whether the session is newer than the one that another server has refused (`after` in the query):
+/// with the same one, each would send the browser to the other, without end.
+fn is_news(identity: &Identity, query: &[u8]) -> bool {
+    let issued_at = identity.session().map(|session| session.issued_at);
+    match query::field(query, "after") {
+        Field::Absent => true,
+        Field::Once(after) => issued_at > Some(after.parse().unwrap_or(u64::MAX)),
+        Field::Repeated => false,
     }
 }
 

@@ -45,7 +45,7 @@ impl Gate<'_> {
             hash: hash.clone(),
             device: self.known_device(head, &form.username, now),
             subject,
-            asked: Asked::Form(self.return_path(form.return_to.as_bytes())),
+            asked: Asked::Form(self.return_target(head, form.return_to.as_bytes())),
             username: form.username,
             password: form.password,
         }
@@ -136,7 +136,7 @@ impl Gate<'_> {
     ) -> Reply {
         match Format::of(head) {
             Format::Json => Reply::json(status, &json!({ "error": error })),
-            _ => Reply::html(status, self.form(&check.username, &check.return_to(), notice)),
+            _ => self.form(status, &check.username, &check.return_to(), notice),
         }
     }
 }

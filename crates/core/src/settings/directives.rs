@@ -5,7 +5,10 @@ use super::{
     default_checks,
 };
 use crate::cookie::{CookieSettings, SameSite, Secure};
+use crate::hosts::{HostPattern, Hosts};
 use crate::limit::Limits;
+use crate::login_url::LoginUrl;
+use crate::peers::Peers;
 use crate::units;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
@@ -40,6 +43,24 @@ impl<'a> Arguments<'a> {
             return Err(SettingsError::InvalidPath(text.into()));
         }
         Ok(text.into())
+    }
+
+    pub(super) fn login_url(self) -> Result<LoginUrl, SettingsError> {
+        let text = self.one()?;
+        LoginUrl::parse(text).ok_or_else(|| SettingsError::InvalidLoginUrl(text.into()))
+    }
+
+    pub(super) fn hosts(self) -> Result<Hosts, SettingsError> {
+        let patterns = self.some()?.iter().map(|text| HostPattern::parse(text));
+        Ok(patterns.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn peers(self) -> Result<Peers, SettingsError> {
+        let mut peers = Peers::default();
+        for text in self.some()? {
+            peers.add(text).map_err(|_| self.invalid(text))?;
+        }
+        Ok(peers)
     }
 
     pub(super) fn cookie(self) -> Result<CookieSettings, SettingsError> {

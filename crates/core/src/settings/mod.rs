@@ -3,7 +3,11 @@
 mod directives;
 
 use crate::cookie::{CookieError, CookieSettings, SameSite, Secure};
+use crate::hosts::Hosts;
+use crate::hosts::InvalidHost;
 use crate::limit::Limits;
+use crate::login_url::LoginUrl;
+use crate::peers::Peers;
 use directives::Arguments;
 
 /// A realm's settings, immutable after `nginx -t`.
@@ -19,6 +23,12 @@ pub struct Settings {
     pub keys_file: Option<String>,
     /// Where the gate's own pages are: begins and ends with `/`.
     pub path: String,
+    /// Another server's login page for the same realm.
+    pub login_url: Option<LoginUrl>,
+    /// Hosts, besides the request's own, that a login may return to.
+    pub return_hosts: Hosts,
+    /// Peers whose word is taken on the request that they ask about.
+    pub forwarded: Peers,
     /// The session cookie.
     pub cookie: CookieSettings,
     /// How long sessions last.
@@ -136,6 +146,23 @@ pub enum SettingsError {
     /// The path.
     #[error("invalid path \"{0}\": it must begin and end with \"/\" and be a plain path")]
     InvalidPath(String),
+    /// `return_hosts`
+    #[error("{0} in \"return_hosts\" directive")]
+    InvalidHost(#[from] InvalidHost),
+    /// `login_url`
+    #[error(
+        "invalid URL \"{0}\" in \"login_url\" directive: it must be an absolute http or https URL with a path, \
+             without user information, query and fragment"
+    )]
+    InvalidLoginUrl(String),
+    /// `login_url` without what makes another server's session one of this server's.
+    #[error("\"login_url\" requires {missing} in realm \"{realm}\"")]
+    LoginUrlRequires {
+        /// The directives that are not there.
+        missing: &'static str,
+        /// The realm.
+        realm: String,
+    },
     /// The cookie.
     #[error("{0}")]
     Cookie(#[from] CookieError),
@@ -159,6 +186,9 @@ pub struct Builder {
     keys: Option<String>,
     state: Option<String>,
     path: Option<String>,
+    login_url: Option<LoginUrl>,
+    return_hosts: Option<Hosts>,
+    forwarded: Option<Peers>,
     cookie: Option<CookieSettings>,
     session: Option<SessionTimes>,
     limit: Option<Option<Limits>>,
@@ -170,12 +200,15 @@ pub struct Builder {
 }
 
 /// The names of the directives, as an error or a caller names them.
-pub const DIRECTIVES: [&str; 13] = [
+pub const DIRECTIVES: [&str; 16] = [
     "users",
     "groups",
     "keys",
     "state",
     "path",
+    "login_url",
+    "return_hosts",
+    "forwarded",
     "cookie",
     "session",
     "limit",
@@ -204,6 +237,9 @@ impl Builder {
             keys: None,
             state: None,
             path: None,
+            login_url: None,
+            return_hosts: None,
+            forwarded: None,
             cookie: None,
             session: None,
             limit: None,
@@ -231,6 +267,9 @@ impl Builder {
             "keys" => set(&mut self.keys, directive, args.one()?.into())?,
             "state" => set(&mut self.state, directive, args.one()?.into())?,
             "path" => set(&mut self.path, directive, args.path()?)?,
+            "login_url" => set(&mut self.login_url, directive, args.login_url()?)?,
+            "return_hosts" => set(&mut self.return_hosts, directive, args.hosts()?)?,
+            "forwarded" => set(&mut self.forwarded, directive, args.peers()?)?,
             "cookie" => set(&mut self.cookie, directive, args.cookie()?)?,
             "session" => set(&mut self.session, directive, args.session()?)?,
             "limit" => set(&mut self.limit, directive, args.limit()?)?,
@@ -246,8 +285,10 @@ impl Builder {
     /// Ends the block.
     ///
     /// # Errors
-    /// [`SettingsError::NoUsers`], or a default that cannot be built.
+    /// [`SettingsError::NoUsers`], [`SettingsError::LoginUrlRequires`], or a default that cannot be
+    /// built.
     pub fn finish(self) -> Result<Settings, SettingsError> {
+        self.check_login_url()?;
         let default_cookie =
             || CookieSettings::new("authgate", None, SameSite::default(), Secure::default());
         Ok(Settings {
@@ -256,6 +297,9 @@ impl Builder {
             name: self.name,
             keys_file: self.keys,
             path: self.path.unwrap_or_else(|| "/authgate/".into()),
+            login_url: self.login_url,
+            return_hosts: self.return_hosts.unwrap_or_default(),
+            forwarded: self.forwarded.unwrap_or_default(),
             cookie: match self.cookie {
                 Some(cookie) => cookie,
                 None => default_cookie()?,
@@ -269,6 +313,19 @@ impl Builder {
             basic_cache: self.basic_cache.unwrap_or(5 * 60),
             allow_weak: self.allow_weak.unwrap_or(false),
         })
+    }
+
+    /// The login of another server counts here only where its cookie comes here and is signed with
+    /// keys that are here too.
+    fn check_login_url(&self) -> Result<(), SettingsError> {
+        let with_domain = self.cookie.as_ref().is_some_and(CookieSettings::has_domain);
+        let missing = match (&self.login_url, self.keys.is_some(), with_domain) {
+            (None, _, _) | (Some(_), true, true) => return Ok(()),
+            (Some(_), false, true) => "\"keys\"",
+            (Some(_), true, false) => "\"cookie\" with \"domain=\"",
+            (Some(_), false, false) => "\"keys\" and \"cookie\" with \"domain=\"",
+        };
+        Err(SettingsError::LoginUrlRequires { missing, realm: self.name.clone() })
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
 mod bans;
+mod credential;
 mod device;
 mod model;
 mod table;

@@ -9,11 +9,12 @@ pub(crate) mod table;
 use authgate_core::basic::{self, DigestKey};
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::gate::{Decision, Gate, Identity, Session, Verdict};
+use authgate_core::hosts::HostPattern;
 use authgate_core::journal::{Record, UserTag};
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::pages::Action;
 use authgate_core::reply::Reply;
-use authgate_core::request::{Method, RequestHead};
+use authgate_core::request::{Method, RequestHead, Scheme};
 use authgate_core::settings::{Builder, Settings};
 use authgate_core::token::{Claims, Purpose, Scope, SessionId, inspect};
 use authgate_core::users::Users;
@@ -182,11 +183,16 @@ pub(crate) fn session_of(identity: &Identity) -> Session {
     *identity.session().unwrap()
 }
 
+/// The names of the server that requests come to.
+pub(crate) const SERVER_NAMES: [&str; 3] = ["gate.example", "*.gate.example", "~^x"];
+
 /// A request, owned.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: Method,
     target: Vec<u8>,
+    host: Option<&'static str>,
+    scheme: Option<Scheme>,
     tls: bool,
     cookies: Vec<String>,
     authorization: Option<String>,
@@ -195,7 +201,16 @@ pub(crate) struct Request {
 
 pub(crate) fn request(method: Method, target: impl Into<Vec<u8>>) -> Request {
     let (cookies, fields) = (Vec::new(), Vec::new());
-    Request { method, target: target.into(), tls: false, cookies, authorization: None, fields }
+    Request {
+        method,
+        target: target.into(),
+        host: None,
+        scheme: None,
+        tls: false,
+        cookies,
+        authorization: None,
+        fields,
+    }
 }
 
 pub(crate) fn get(target: &str) -> Request {
@@ -218,6 +233,15 @@ impl Request {
 
     pub(crate) fn target(self, target: &str) -> Self {
         Self { target: target.into(), ..self }
+    }
+
+    pub(crate) fn host(self, host: &'static str) -> Self {
+        Self { host: Some(host), ..self }
+    }
+
+    /// The scheme that another proxy tells.
+    pub(crate) fn scheme(self, scheme: Scheme) -> Self {
+        Self { scheme: Some(scheme), ..self }
     }
 
     pub(crate) fn tls(self) -> Self {
@@ -266,6 +290,7 @@ impl Request {
             let field = self.fields.iter().find(|(key, _)| *key == name);
             field.map(|(_, value)| value.as_bytes())
         };
+        let names = SERVER_NAMES.into_iter().filter_map(HostPattern::of_server).collect();
         let mut halves = self.target.splitn(2, |&byte| byte == b'?');
         with(&RequestHead {
             method: self.method,
@@ -273,6 +298,9 @@ impl Request {
             path: halves.next(),
             target: &self.target,
             query: halves.next().unwrap_or_default(),
+            host: self.host.map(str::as_bytes),
+            scheme: self.scheme,
+            server_names: &names,
             tls: self.tls,
             cookies: &cookies,
             authorization: self.authorization.as_deref().map(str::as_bytes),

@@ -17,7 +17,7 @@ pub(crate) fn page_at(realm: &Realm, page: Page, request: &Request, now: u64) ->
     match request.with_head(|head| realm.gate().page(page, head, now)) {
         Action::Identify => {
             let verdict = realm.decide(request, now);
-            request.with_head(|head| realm.gate().session(head, &verdict))
+            request.with_head(|head| realm.gate().session(head, &verdict, now))
         }
         action => reply(action),
     }

@@ -1,0 +1,321 @@
+//! Case G85a: the request that another proxy asks about, and whose word is taken on it.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
+
+use authgate_core::original::{Line, Original, Peer};
+use authgate_core::request::Scheme;
+use proptest::prelude::*;
+use url::Url;
+
+/// Method, scheme, host, target.
+type Told = (Option<String>, Option<Scheme>, Option<String>, String);
+
+fn read(fields: &[(&str, &[u8])], peer: Peer) -> Option<Told> {
+    let lines = |name: &str| {
+        let mut found = fields.iter().filter(|(key, _)| *key == name);
+        match (found.next(), found.next()) {
+            (None, _) => Line::Absent,
+            (Some((_, value)), None) => Line::One(value),
+            (Some(_), Some(_)) => Line::Several,
+        }
+    };
+    Original::read(&lines, peer).map(|original| {
+        let target = String::from_utf8_lossy(original.target).into_owned();
+        let host = original.host.map(|host| host.text.to_owned());
+        (original.method.map(str::to_owned), original.scheme, host, target)
+    })
+}
+
+fn told(fields: &[(&str, &str)]) -> Option<Told> {
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    assert_eq!(read(&fields, Peer::Untrusted), None);
+    read(&fields, Peer::Trusted)
+}
+
+fn whole(
+    method: Option<&str>,
+    scheme: Option<Scheme>,
+    host: Option<&str>,
+    target: &str,
+) -> Option<Told> {
+    Some((method.map(str::to_owned), scheme, host.map(str::to_owned), target.to_owned()))
+}
+
+#[test]
+fn g85a_what_proxies_send() {
+    let https = Some(Scheme::Https);
+    for (fields, expected) in [
+        (
+            // nginx, ingress-nginx
+            &[
+                ("x-original-url", "https://app.example.com/metrics?x=/y"),
+                ("x-original-method", "GET"),
+            ][..],
+            whole(Some("GET"), https, Some("app.example.com"), "/metrics?x=/y"),
+        ),
+        (&[("x-original-url", "/metrics")], whole(None, None, None, "/metrics")),
+        (
+            &[("x-original-url", "http://app.example.com:8080/")],
+            whole(None, Some(Scheme::Http), Some("app.example.com:8080"), "/"),
+        ),
+        (
+            // Traefik, Caddy
+            &[
+                ("x-forwarded-method", "POST"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "app.example.com"),
+                ("x-forwarded-uri", "/api?x"),
+            ],
+            whole(Some("POST"), https, Some("app.example.com"), "/api?x"),
+        ),
+        (
+            &[("x-forwarded-uri", "/ws"), ("x-forwarded-proto", "wss")],
+            whole(None, https, None, "/ws"),
+        ),
+        (
+            &[
+                ("x-original-method", "GET"),
+                ("x-forwarded-method", "GET"),
+                ("x-forwarded-uri", "/a"),
+            ],
+            whole(Some("GET"), None, None, "/a"),
+        ),
+        (
+            // Both, and they agree.
+            &[
+                ("x-original-url", "https://app.example.com/a"),
+                ("x-forwarded-uri", "/a"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "app.example.com"),
+            ],
+            whole(None, https, Some("app.example.com"), "/a"),
+        ),
+        (
+            &[("x-forwarded-uri", "/a,b;c"), ("x-forwarded-host", "[::1]:80")],
+            whole(None, None, Some("[::1]:80"), "/a,b;c"),
+        ),
+    ] {
+        assert_eq!(told(fields), expected, "{fields:?}");
+    }
+}
+
+#[test]
+fn g85a_the_method_of_the_one_is_none_of_the_other() {
+    let fields =
+        [("x-original-url", "/a"), ("x-forwarded-method", "GET"), ("x-forwarded-host", "evil.com")];
+    assert_eq!(told(&fields), whole(None, None, None, "/a"));
+}
+
+#[test]
+fn g85a_what_contradicts_itself_is_unknown() {
+    let honest = ("x-forwarded-uri", "/admin");
+    for smuggled in [
+        ("x-original-url", "/metrics"),
+        ("x-original-url", "https://app.example.com/metrics"),
+        ("x-original-url", "https://app.example.com/admin?"),
+        ("x-original-url", ""),
+        ("x-original-url", "metrics"),
+        ("x-forwarded-uri", "/metrics"),
+        ("x-forwarded-uri", "/admin"),
+    ] {
+        assert_eq!(told(&[honest, smuggled]), None, "{smuggled:?}");
+        assert_eq!(told(&[smuggled, honest]), None, "{smuggled:?}");
+    }
+    let forwarded = [
+        honest,
+        ("x-forwarded-method", "POST"),
+        ("x-forwarded-host", "app.example.com"),
+        ("x-forwarded-proto", "http"),
+    ];
+    assert!(told(&forwarded).is_some());
+    for smuggled in [
+        ("x-original-method", "GET"),
+        ("x-original-method", "post"),
+        ("x-original-url", "https://app.example.com/admin"),
+        ("x-original-url", "http://app.example.com:80/admin"),
+        ("x-forwarded-method", "POST"),
+        ("x-forwarded-host", "app.example.com"),
+        ("x-forwarded-proto", "http"),
+    ] {
+        assert_eq!(told(&[&forwarded[..], &[smuggled]].concat()), None, "{smuggled:?}");
+    }
+}
+
+#[test]
+fn g85a_what_is_malformed_is_unknown() {
+    let (longest, long) = (format!("/{}", "a".repeat(8191)), format!("/{}", "a".repeat(8192)));
+    assert!(told(&[("x-original-url", &longest)]).is_some());
+    for url in [
+        "",
+        "metrics",
+        "?/metrics",
+        "*",
+        "//",
+        "https://app.example.com",
+        "https://app.example.com?/x",
+        "https:///x",
+        "https:/x",
+        "HTTPS://app.example.com/x",
+        "ftp://app.example.com/x",
+        "://app.example.com/x",
+        "https://a@app.example.com/x",
+        "https://app.example.com:/x",
+        "https://app.example.com:99999/x",
+        "https://app.example.com\\@evil.com/x",
+        "https://a, https://b/x",
+        "/a b",
+        "/a\tb",
+        "/a\0",
+        "/a\r\nb",
+        "/a\x7f",
+        " /a",
+        &long,
+    ] {
+        let taken = told(&[("x-original-url", url)]);
+        assert_eq!(taken.is_some(), url == "//", "{url}");
+        assert_eq!(told(&[("x-original-url", url), ("x-forwarded-uri", "/a")]), None, "{url}");
+    }
+    for uri in ["", "metrics", "https://app.example.com/x", "/a b", "/a\n", &long] {
+        assert_eq!(told(&[("x-forwarded-uri", uri)]), None, "{uri}");
+    }
+    for (name, value) in [
+        ("x-forwarded-method", ""),
+        ("x-forwarded-method", "GET, POST"),
+        ("x-forwarded-method", "GET POST"),
+        ("x-forwarded-method", "G\u{c9}T"),
+        ("x-forwarded-proto", ""),
+        ("x-forwarded-proto", "https, http"),
+        ("x-forwarded-proto", "HTTPS"),
+        ("x-forwarded-host", ""),
+        ("x-forwarded-host", "a.example, b.example"),
+        ("x-forwarded-host", "a@b"),
+        ("x-forwarded-host", "a/b"),
+        ("x-original-method", "GET,"),
+    ] {
+        assert_eq!(told(&[("x-forwarded-uri", "/a"), (name, value)]), None, "{name}: {value}");
+    }
+    assert_eq!(told(&[]), None);
+    assert_eq!(told(&[("x-forwarded-method", "GET"), ("x-original-method", "GET")]), None);
+}
+
+#[test]
+fn g85a_bytes_beyond_ascii_pass_as_nginx_sends_them() {
+    let told = read(&[("x-original-url", b"/caf\xc3\xa9\xff")], Peer::Trusted);
+    assert_eq!(told.unwrap().3, "/caf\u{e9}\u{fffd}");
+}
+
+fn plain_bytes(target: &[u8]) -> Option<Vec<u8>> {
+    Original { method: None, scheme: None, host: None, target }.plain_path()
+}
+
+fn plain_path(target: &[u8]) -> Option<String> {
+    plain_bytes(target).map(|path| String::from_utf8(path).unwrap())
+}
+
+#[test]
+fn g85a_plain_paths_are_decoded() {
+    for (target, path) in [
+        ("/", "/"),
+        ("/metrics", "/metrics"),
+        ("/metrics?x=/../y&%zz", "/metrics"),
+        ("/m%65trics", "/metrics"),
+        ("/a%20b/caf%C3%A9", "/a b/caf\u{e9}"),
+        ("/a;v=1/b", "/a;v=1/b"),
+        ("/a%3fb", "/a?b"),
+        ("/a..b/.c/...", "/a..b/.c/..."),
+        ("/100%25", "/100%"),
+        ("/a/", "/a/"),
+    ] {
+        assert_eq!(plain_path(target.as_bytes()).as_deref(), Some(path), "{target}");
+    }
+}
+
+#[test]
+fn g85a_paths_that_servers_read_differently_are_none() {
+    for target in [
+        "//metrics",
+        "/metrics//",
+        "/a//b",
+        "/metrics/..",
+        "/metrics/../admin",
+        "/./metrics",
+        "/metrics/.",
+        "/metrics/..;/admin",
+        "/metrics/..;x=1/admin",
+        "/metrics/.;/x",
+        "/metrics/%2e%2e/admin",
+        "/metrics/%2E./admin",
+        "/metrics/.%2e",
+        "/%2e/x",
+        "/metrics/%2e%2e;/admin",
+        "/metrics/..%3b/admin",
+        "/metrics%2f..%2fadmin",
+        "/metrics%2fx",
+        "/metrics%2Fx",
+        "/metrics%252fx",
+        "/metrics%5cx",
+        "/metrics%5Cx",
+        "/metrics\\..\\admin",
+        "/metrics/..\\admin",
+        "/metrics%255cx",
+        "/metrics/%252e%252e/admin",
+        "/metrics%00",
+        "/metrics%00/x",
+        "/metrics%0a",
+        "/metrics%09",
+        "/metrics%7f",
+        "/metrics%2500",
+        "/metrics%",
+        "/metrics%2",
+        "/metrics%zz",
+        "/metrics%u002f",
+        "/metrics#/x",
+        "/metrics#",
+        "/metrics%2f?x",
+    ] {
+        assert_eq!(plain_path(target.as_bytes()), None, "{target}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    /// What is plain is the same to a parser that resolves dots and to one that decodes first.
+    #[test]
+    fn g85a_plain_paths_are_the_same_to_all(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..10)) {
+        let target = format!("/{}", pieces.concat());
+        if let Some(path) = plain_bytes(target.as_bytes()) {
+            let url = Url::parse(&format!("https://app.example.com{target}")).unwrap();
+            let resolved: Vec<u8> = percent_encoding::percent_decode_str(url.path()).collect();
+            prop_assert_eq!(&resolved, &path);
+            let path = String::from_utf8_lossy(&path);
+            prop_assert!(!path.contains("//") && !path.contains('\\') && !path.contains('\0'));
+            prop_assert!(!path.split('/').any(|segment| matches!(segment, "." | "..")));
+            let structure = target.split('?').next().unwrap().matches('/').count();
+            prop_assert_eq!(path.matches('/').count(), structure);
+        }
+    }
+
+    #[test]
+    fn g85a_nothing_panics_and_what_is_read_is_what_was_sent(
+        url in prop::collection::vec(any::<u8>(), 0..30),
+        piece in "(https?://)?[a-z@:/\\\\?# .]{0,12}(/[!-~]{0,10})?",
+        method in "[A-Z ,]{0,5}",
+    ) {
+        for url in [&url[..], piece.as_bytes()] {
+            let fields = [("x-original-url", url), ("x-original-method", method.as_bytes())];
+            prop_assert_eq!(read(&fields, Peer::Untrusted), None);
+            if let Some((told, _, host, target)) = read(&fields, Peer::Trusted) {
+                prop_assert_eq!(told.as_deref(), Some(&*method));
+                prop_assert!(target.starts_with('/'));
+                prop_assert!(String::from_utf8_lossy(url).ends_with(&target));
+                prop_assert!(host.is_none_or(|host| !host.contains(['@', '/', '\\', '?', '#', ' '])));
+            }
+        }
+    }
+}
+
+const PIECES: &[&str] = &[
+    "/", "//", "\\", ".", "..", ";", "%2e", "%2E", "%252e", "%2f", "%5c", "%252f", "%00", "%0a",
+    "%", "%25", "%41", "%20", "?", "#", "metrics", "a", "%3f", "%23", "~", "+",
+];

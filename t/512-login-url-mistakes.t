@@ -1,0 +1,74 @@
+# I100: what nginx -t says of login_url, return_hosts and forwarded.
+
+use v5.36;
+
+use AuthGate;
+use AuthGate::Server;
+use Test::More;
+
+my $server = AuthGate::Server->prepare('');
+my $conf   = $server->path('nginx.conf');
+
+my $LOGIN  = 'login_url https://login.example.test/authgate/login;';
+my $KEYS   = 'keys %%KEYS%%;';
+my $DOMAIN = 'cookie authgate domain=example.test;';
+
+# A realm with these directives; MARK ends the line that a mistake is told of.
+sub check (@directives) {
+    my $inside = join '', map { "$_\n" } @directives;
+    $server->configure("authgate_realm ops {\nusers %%USERS%%;\n$inside} # END\nserver { listen 127.0.0.1:%%PORT%%; }");
+    my $text = AuthGate::read_file($conf);
+    my ($line) = grep { (split /\n/, $text)[ $_ - 1 ] =~ /# MARK$/ } 1 .. ($text =~ tr/\n//);
+    ($line) = grep { (split /\n/, $text)[ $_ - 1 ] =~ /# END$/ } 1 .. ($text =~ tr/\n//) if !$line;
+    return ($server->check, $line);
+}
+
+sub is_mistake ($message, @directives) {
+    my ($passed, $said, $line) = check(@directives);
+    ok !$passed, "I100 refused: @directives";
+    my ($told) = $said =~ /^nginx: \[emerg\] (.*)$/m;
+    is $told // $said, "$message in $conf:$line", 'I100 and said why, with file and line';
+}
+
+sub is_right (@directives) {
+    my ($passed, $said) = check(@directives);
+    ok $passed, "I100 right: @directives" or diag $said;
+    unlike $said, qr/\[(?:emerg|alert|warn)\]/, 'I100 without a word';
+}
+
+is_right($LOGIN, $KEYS, $DOMAIN);
+is_right($DOMAIN, $KEYS, $LOGIN, 'return_hosts .example.test *.example.org 192.0.2.7 app.example.net;');
+is_right('return_hosts app.example.test;');
+is_right('forwarded 127.0.0.1 ::1 192.0.2.0/24 2001:db8::/32 unix:;');
+
+is_mistake('"login_url" requires "keys" in realm "ops"',                          $LOGIN, $DOMAIN);
+is_mistake('"login_url" requires "cookie" with "domain=" in realm "ops"',         $LOGIN, $KEYS);
+is_mistake('"login_url" requires "cookie" with "domain=" in realm "ops"',         $LOGIN, $KEYS, 'cookie authgate;');
+is_mistake('"login_url" requires "keys" and "cookie" with "domain=" in realm "ops"', $LOGIN);
+
+for my $url (
+    '/authgate/login',                               'login.example.test/authgate/login',
+    'https://login.example.test',                    'ftp://login.example.test/authgate/login',
+    'https://alice@login.example.test/authgate/login', 'https://login.example.test/authgate/login?rd=/',
+    'https://login.example.test:99999/authgate/login', 'https://login.example.test//authgate/login',
+) {
+    is_mistake(
+        qq(invalid URL "$url" in "login_url" directive: it must be an absolute http or https URL with a path, )
+            . 'without user information, query and fragment',
+        $KEYS, $DOMAIN, "login_url $url; # MARK"
+    );
+}
+
+is_mistake(
+    qq(invalid host name or wildcard "$_" in "return_hosts" directive),
+    "return_hosts app.example.test $_; # MARK"
+) for 'https://app.example.test', 'app.example.test:443', '*', 'app.*', '~^app', '127.1', '[::1]', 'app..example.test';
+
+is_mistake(qq(invalid parameter "$_" in "forwarded" directive), "forwarded 127.0.0.1 $_; # MARK")
+    for 'localhost', '192.0.2.0/33', '192.0.2', 'all', 'unix:/run/proxy', '127.0.0.1:80';
+
+is_mistake(qq(invalid number of arguments in "$_" directive), "$_; # MARK") for qw(login_url return_hosts forwarded);
+my %value = (login_url => 'https://a.example/', return_hosts => 'b.example', forwarded => '::1');
+is_mistake(qq("$_" directive is duplicate), "$_ $value{$_};", "$_ $value{$_}; # MARK") for sort keys %value;
+
+done_testing;
