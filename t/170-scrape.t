@@ -153,6 +153,15 @@ is $client->get('/metrics', basic("canary-wrong-$_"))->status, 401, "wrong passw
 is $client->get('/metrics', basic('canary-wrong-5'))->status, 429, 'G75 then 5 have failed: the scraper counted once';
 isnt bans(), '', 'and that is a ban';
 
+# What docs/node-exporter.md tells Prometheus is what it takes.
+for my $block (AuthGate::read_file("$AuthGate::ROOT/docs/node-exporter.md") =~ /^```yaml\n(scrape_configs:.*?)^```/msg) {
+    $block =~ s{(ca_file): \S+}{"$1: " . $server->path('node_exporter.crt')}e;
+    $block =~ s{((?:credentials|password)_file): \S+}{$1: $token};
+    my $file = quotemeta AuthGate::write_file($server->path('documented.yml'), $block);
+    my $said = `promtool check config $file 2>&1`;
+    is $?, 0, 'the documented configuration of Prometheus' or diag $said;
+}
+
 # I115, with what Prometheus and node_exporter say.
 AuthGate::write_file("$AuthGate::LOGS/$AuthGate::TEST.prometheus.log", $prometheus->log);
 my $logs   = join '', $server->error_log, $server->access_log, $prometheus->log,
