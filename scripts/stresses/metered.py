@@ -1,10 +1,10 @@
 """An nginx whose metrics are to be what its clients have counted."""
 
+import os
 import re
 import shutil
 import subprocess
 import urllib.request
-import os
 
 from benches.nginx import free_port
 
@@ -71,10 +71,13 @@ class MeteredNginx(Nginx):
         address = f"http://127.0.0.1:{self.metrics_port}/"
         with urllib.request.urlopen(address, timeout=60) as answer:
             text = answer.read().decode()
-        wanted = r"^authgate_((?:verdicts|logins|logouts)_total|password_check_duration_seconds_count)(\{.*\}) (\d+)$"
+        families = {
+            "authgate_verdicts_total": "verdicts", "authgate_logins_total": "logins",
+            "authgate_logouts_total": "logouts", "authgate_password_check_duration_seconds_count": "checks",
+        }
         found = {}
-        for name, labels, value in re.findall(wanted, text, re.M):
-            words = re.findall(r'(\w+)="([^"]*)"', labels)
-            key = " ".join([name.removesuffix("_total"), *(word for label, word in words if label != "realm")])
-            found[key.replace("password_check_duration_seconds_count", "checks")] = int(value)
+        for name, labels, value in re.findall(r"^(\w+)\{(.*)\} (\d+)$", text, re.M):
+            if name in families:
+                words = [word for label, word in re.findall(r'(\w+)="([^"]*)"', labels) if label != "realm"]
+                found[" ".join([families[name], *words])] = int(value)
         return found

@@ -58,7 +58,8 @@ class Run:
     def look(self):
         """No counter ever falls, whichever worker is asked, whatever was reloaded."""
         now = self.nginx.counted()
-        self.wrong += [f"{name} fell from {self.last[name]} to {now[name]}" for name in now if now[name] < self.last[name]]
+        fell = [name for name in now if now[name] < self.last[name]]
+        self.wrong += [f"{name} fell from {self.last[name]} to {now[name]}" for name in fell]
         self.last = now
 
     def total(self):
@@ -67,18 +68,18 @@ class Run:
     def report(self):
         """Prints the table; false where something was wrong."""
         ours, theirs = self.total(), self.nginx.counted()
+        names = sorted({*ours, *theirs})
         print(f"\n  {'':32} {'clients':>10} {'gate':>10}")
-        for name in sorted({*ours, *theirs}):
-            mine, its = ours[name], theirs.get(name)
+        for name in names:
+            mine, its = ours[name], theirs.get(name, 0)
             if mine or its:
-                print(f"  {name:32} {mine:10} {its if its is not None else 'none':>10}{'' if mine == its else '  differs'}")
-            if mine != (its or 0):
+                print(f"  {name:32} {mine:10} {its:10}{'' if mine == its else '  differs'}")
+            if mine != its:
                 self.wrong.append(f"{name}: {mine} at the clients, {its} at the gate")
-        seconds = time.monotonic() - self.began
-        print(f"\n  {self.reloads} reloads in {seconds:.0f} s; never counted, as none came: "
-              f"{', '.join(name for name in sorted(theirs) if not theirs[name] and not ours[name])}")
-        self.wrong += [line for client in self.clients for line in client.strange[:5]]
-        self.wrong += [f"lost: {line}" for client in self.clients for line in client.lost]
+        print(f"\n  {self.reloads} reloads in {time.monotonic() - self.began:.0f} s")
+        print(f"  none came of: {', '.join(name for name in names if not ours[name])}")
+        for client in self.clients:
+            self.wrong += [*client.strange[:5], *(f"lost: {line}" for line in client.lost)]
         self.wrong += self.nginx.complaints()
         for line in self.wrong[:30]:
             print(f"  {line}")
