@@ -6,11 +6,10 @@ use v5.36;
 use AuthGate;
 use AuthGate::Client;
 use AuthGate::Metrics;
+use AuthGate::Prometheus;
 use AuthGate::Server;
 use AuthGate::Token;
-use HTTP::Tiny ();
 use JSON::PP ();
-use POSIX ();
 use Test::More;
 
 my $MONITORING = "$AuthGate::ROOT/docs/monitoring";
@@ -96,10 +95,9 @@ for my $block ($doc =~ /^```yaml\n(.*?)^```/msg) {
     passes('the documented configuration of Prometheus', 'check', 'config', $file);
 }
 
-# A Prometheus of our own. It ends with the test, whatever ends that.
-my $port  = free_port();
-my $token = AuthGate::write_file($server->path('token'), AuthGate::Token::api(user => 'alice'));
-AuthGate::write_file($server->path('prometheus.yml'), <<"EOF_YAML");
+# A Prometheus of our own.
+my $token      = AuthGate::write_file($server->path('token'), AuthGate::Token::api(user => 'alice'));
+my $prometheus = AuthGate::Prometheus->start($server, <<"EOF_YAML");
 global: { scrape_interval: 500ms, evaluation_interval: 500ms }
 rule_files: [ "$RULES" ]
 scrape_configs:
@@ -110,48 +108,14 @@ scrape_configs:
     authorization: { credentials_file: $token }
     static_configs: [{ targets: ["127.0.0.1:@{[ $server->port ]}"] }]
 EOF_YAML
-my $prometheus = start_prometheus();
-
-END {
-    my $status = $?;
-    if ($prometheus) {
-        kill TERM => $prometheus;
-        waitpid $prometheus, 0;
-    }
-    $? = $status;
-}
-
-sub start_prometheus () {
-    my $pid = fork // die "fork: $!";
-    return $pid if $pid;
-    open STDOUT, '>', $server->path('prometheus.log') or POSIX::_exit(127);
-    open STDERR, '>&', \*STDOUT or POSIX::_exit(127);
-    exec 'prometheus', '--config.file=' . $server->path('prometheus.yml'),
-        '--storage.tsdb.path=' . $server->path('data'), "--web.listen-address=127.0.0.1:$port"
-        or POSIX::_exit(127);
-}
-
-# What the API answers: its data, or undef.
-sub asked ($path, %parameters) {
-    my $http   = HTTP::Tiny->new(timeout => 10);
-    my $answer = $http->get("http://127.0.0.1:$port/api/v1/$path?" . $http->www_form_urlencode(\%parameters));
-    my $said   = eval { JSON::PP->new->utf8->decode($answer->{content}) } // {};
-    return ($said->{status} // '') eq 'success' ? $said->{data} : undef;
-}
-
-AuthGate::Server::wait_until {
-    die AuthGate::read_file($server->path('prometheus.log')) if waitpid($prometheus, POSIX::WNOHANG()) != 0;
-    HTTP::Tiny->new(timeout => 5)->get("http://127.0.0.1:$port/-/ready")->{success};
-} 30, 'Prometheus to be ready';
 
 # Both ways to scrape.
 AuthGate::Server::wait_until {
-    my $targets = asked('targets') // {};
-    2 == grep { $_->{health} eq 'up' } @{ $targets->{activeTargets} // [] };
+    2 == grep { $_->{health} eq 'up' } $prometheus->targets;
 } 30, 'both targets to be up';
 pass 'Prometheus scrapes the location, and one behind the gate with an API token';
 {
-    my $metadata = asked('metadata');
+    my $metadata = $prometheus->asked('metadata');
     my %types    = map { /^authgate_/ ? ($_ => $metadata->{$_}[0]{type}) : () } keys %$metadata;
     is_deeply \%types, $families, 'it knows all families and their types';
     is $metadata->{$_}[0]{help} =~ /^\S.*\.$/, 1, "$_: and what it means" for sort keys %types;
@@ -161,13 +125,13 @@ pass 'Prometheus scrapes the location, and one behind the gate with an API token
 {
     my @rules;
     AuthGate::Server::wait_until {
-        my $groups = asked('rules') // {};
+        my $groups = $prometheus->asked('rules') // {};
         @rules = map { @{ $_->{rules} } } @{ $groups->{groups} // [] };
         @rules && !grep { $_->{health} eq 'unknown' } @rules;
     } 30, 'the rules to be evaluated';
     is_deeply [ map { "$_->{name}: $_->{health} " . ($_->{lastError} // '') } @rules ],
         [ map { "$_->{name}: ok " } @rules ], 'each rule can be evaluated';
-    ok defined asked('query', query => $_->{query}), "$_->{name}: its expression is answered" for @rules;
+    ok defined $prometheus->asked('query', query => $_->{query}), "$_->{name}: its expression is answered" for @rules;
     is_deeply [ map { $_->{name} } grep { $_->{state} eq 'firing' } @rules ], [], 'none of them is firing';
     for my $rule (@rules) {
         my %annotation = %{ $rule->{annotations} };
@@ -181,7 +145,7 @@ pass 'Prometheus scrapes the location, and one behind the gate with an API token
     my @variables = @{ $dashboard->{templating}{list} };
     is_deeply [ map { "$_->{name} $_->{type}" } @variables ], [ 'datasource datasource', 'realm query' ], 'its variables';
     my ($metric, $label) = $variables[1]{query}{query} =~ /^label_values\((\w+), (\w+)\)$/;
-    my $realms = asked("label/$label/values", 'match[]' => $metric);
+    my $realms = $prometheus->asked("label/$label/values", 'match[]' => $metric);
     is_deeply [ sort @$realms ], [ 'dev.A-1_b', 'ops' ], 'the choice of realms';
 
     my @panels = grep { $_->{type} ne 'row' } @{ $dashboard->{panels} };
@@ -212,7 +176,7 @@ sub shows ($name, $expression) {
     unlike $asked, qr/\$/, "$name: nothing is left to fill in";
     my $shown = eval {
         AuthGate::Server::wait_until {
-            my $data = asked('query', query => $asked) // die "not answered: $asked\n";
+            my $data = $prometheus->asked('query', query => $asked) // die "not answered: $asked\n";
             return 1 if grep { $_->{value}[1] =~ /^[0-9.e+-]+$/ } @{ $data->{result} };
             use_the_gate();
             return 0;

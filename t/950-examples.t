@@ -42,10 +42,9 @@ for my $path ("$ROOT/README.md", sort glob "$ROOT/docs/*.md") {
     my $name = $path =~ s{^\Q$ROOT\E/}{}r;
     takes("$name:$_->{line}", $_->{text}) for blocks($path, 'nginx');
 }
-for my $block (map { blocks("$ROOT/docs/users.md", $_) } qw(htpasswd json yaml)) {
-    my $users = AuthGate::write_file($server->path('documented'), $block->{text});
-    takes("docs/users.md:$block->{line}", "authgate_realm ops { users $users; allow_weak on; }");
-}
+users_are_taken('docs/users.md', $_) for map { blocks("$ROOT/docs/users.md", $_) } qw(htpasswd json yaml);
+users_are_taken('docs/node-exporter.md', $_)
+    for grep { $_->{text} =~ /^basic_auth_users:/m } blocks("$ROOT/docs/node-exporter.md", 'yaml');
 for my $block (blocks("$ROOT/docs/users.md", 'apacheconf')) {
     my $groups = AuthGate::write_file($server->path('documented'), $block->{text});
     takes("docs/users.md:$block->{line}", "authgate_realm ops { users $file{users}; groups $groups; }");
@@ -59,6 +58,11 @@ sub takes ($name, $text) {
     AuthGate::write_file($server->path('nginx.conf'), $whole);
     my ($passed, $said) = $server->check;
     ok $passed, $name or diag $said, $whole;
+}
+
+sub users_are_taken ($page, $block) {
+    my $users = AuthGate::write_file($server->path('documented'), $block->{text});
+    takes("$page:$block->{line}", "authgate_realm ops { users $users; allow_weak on; }");
 }
 
 # The fenced blocks of one language, with the line that each begins on.

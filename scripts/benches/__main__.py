@@ -3,6 +3,7 @@
 import json
 import sys
 
+from .basic import bench_basic
 from .flat import bench_flat
 from .instructions import bench_instructions
 from .latency import bench_latency
@@ -16,7 +17,7 @@ RESULT = TARGET / "bench.json"
 
 def main():
     parts = {"requests": bench_requests, "instructions": bench_instructions,
-             "latency": bench_latency, "users": bench_users, "flat": bench_flat}
+             "latency": bench_latency, "users": bench_users, "flat": bench_flat, "basic": bench_basic}
     asked = [name for name in parts if f"--{name}" in sys.argv or "--all" in sys.argv] or ["requests"]
     results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     for name in asked:

@@ -49,9 +49,10 @@ def pin(cpu):
 
 
 class Nginx:
-    """One nginx with one worker. In `http`, {port…}, {dir} and {users} are filled in."""
+    """One nginx, with one worker unless told. In `http`, {port…}, {dir} and {users} are filled in."""
 
-    def __init__(self, http, main="", users_cost=4, users_lines=0, with_module=True, wrapper=(), pinned=True):
+    def __init__(self, http, main="", users_cost=4, users_lines=0, with_module=True, wrapper=(), pinned=True,
+                 workers=1, level="warn"):
         self.dir = Path(tempfile.mkdtemp(prefix="authgate-bench-"))
         self.dir.chmod(0o755)
         (self.dir / "html").mkdir()
@@ -67,9 +68,9 @@ class Nginx:
         self.conf.write_text(f"""
 {f"load_module {MODULE};" if with_module else ""}
 {user if not wrapper else ""}
-worker_processes 1;
+worker_processes {workers};
 pid {self.dir}/pid;
-error_log {self.dir}/error.log warn;
+error_log {self.dir}/error.log {level};
 {fill(main)}
 events {{ worker_connections 1024; }}
 http {{

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+from . import metrics
 from .client import Client
 from .disturber import Disturber
 from .nginx import WORKERS, Nginx, wait_for
@@ -137,4 +138,7 @@ def main():
     sys.exit(0 if well else 1)
 
 
-main()
+if "--metrics" in sys.argv:
+    metrics.main()
+else:
+    main()

@@ -21,6 +21,7 @@ class Answer:
         self.length = int(fields.get("Content-Length", 0))
         self.chunked = "Transfer-Encoding" in fields
         self.closes = fields.get("Connection") == "close"
+        self.gate = fields.get("X-Gate", "")
         self.cookie = fields.get("Set-Cookie", "").partition(";")[0].partition("=")[2]
 
 

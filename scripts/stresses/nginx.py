@@ -37,12 +37,14 @@ def users_file():
 class Nginx:
     """An nginx in the background. Each zone has a number, its generation, which every answer carries."""
 
-    def __init__(self, with_state):
+    main = "worker_shutdown_timeout 5s;"
+
+    def __init__(self, with_state=True):
         self.dir = Path(tempfile.mkdtemp(prefix="authgate-stress-"))
         self.dir.chmod(0o755)
         (self.dir / "html").mkdir()
         (self.dir / "html/file").write_text("behind the gate\n")
-        (self.dir / "users").write_text(users_file())
+        self.write_files()
         self.with_state = with_state
         self.program = shutil.which("nginx") or sys.exit("no nginx")
         self.port, self.replay_port = free_port(), free_port()
@@ -51,6 +53,9 @@ class Nginx:
         self.began = {}
         self.group = None
 
+    def write_files(self):
+        (self.dir / "users").write_text(users_file())
+
     def new_generation(self):
         """What is started or reloaded next has a new zone."""
         self.generation += 1
@@ -58,14 +63,12 @@ class Nginx:
         self.configure(self.generation)
 
     def configure(self, generation):
-        state = f"state {self.dir}/state;" if self.with_state else ""
         user = "user nobody nogroup;" if os.geteuid() == 0 else ""
-        # One port's connections go where a worker is free; the other's to all workers alike.
         (self.dir / "nginx.conf").write_text(f"""
 load_module {MODULE};
 {user}
 worker_processes {WORKERS};
-worker_shutdown_timeout 5s;
+{self.main}
 pid {self.dir}/nginx.pid;
 error_log {self.dir}/error.log notice;
 events {{ worker_connections 1024; }}
@@ -77,6 +80,14 @@ http {{
     fastcgi_temp_path {self.dir}/fastcgi;
     uwsgi_temp_path {self.dir}/uwsgi;
     scgi_temp_path {self.dir}/scgi;
+{self.http(generation)}
+}}
+""")
+
+    def http(self, generation):
+        # One port's connections go where a worker is free; the other's to all workers alike.
+        state = f"state {self.dir}/state;" if self.with_state else ""
+        return f"""
     authgate_realm {REALM} {{
         users {self.dir}/users;
         limit off;
@@ -91,9 +102,7 @@ http {{
         authgate {REALM};
         add_header X-Worker $pid always;
         add_header X-Generation {generation} always;
-    }}
-}}
-""")
+    }}"""
 
     def command(self):
         return [self.program, "-e", f"{self.dir}/error.log", "-p", f"{self.dir}/", "-c", f"{self.dir}/nginx.conf"]

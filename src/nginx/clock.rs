@@ -3,6 +3,13 @@
 use super::entry::guard;
 use super::log;
 use ngx::ffi::{ngx_add_timer, ngx_current_msec, ngx_event_t, ngx_msec_t, ngx_time};
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+thread_local! {
+    /// The timer of this worker's ticks: the event loop is one thread.
+    static TICKS: Cell<Option<NonNull<ngx_event_t>>> = const { Cell::new(None) };
+}
 
 /// The time in Unix seconds.
 pub(crate) fn now() -> u64 {
@@ -23,10 +30,19 @@ pub(super) fn every(milliseconds: ngx_msec_t, tick: fn()) {
     event.data = std::ptr::from_mut(timer).cast();
     event.handler = Some(ring);
     event.log = log::cycle_log();
-    // A worker that is told to go does not wait for this timer.
-    event.set_cancelable(1);
+    TICKS.set(Some(NonNull::from(&mut *event)));
+    keep_worker(false);
     // SAFETY: the event is valid for good.
     unsafe { ngx_add_timer(event, milliseconds) }
+}
+
+/// Whether a worker that is told to go stays for the next tick: as a rule it does not wait for our
+/// timer.
+pub(super) fn keep_worker(stays: bool) {
+    if let Some(mut event) = TICKS.get() {
+        // SAFETY: the event is valid for good, and the event loop's alone, on which this runs.
+        unsafe { event.as_mut() }.set_cancelable((!stays).into());
+    }
 }
 
 #[repr(C)]

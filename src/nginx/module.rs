@@ -339,9 +339,9 @@ unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 const TICK: ngx_msec_t = 250;
 
 fn tick() {
-    for realm in running_realms() {
-        realm.tick();
-    }
+    let realms = running_realms();
+    realms.iter().for_each(|realm| realm.tick());
+    clock::keep_worker(realms.iter().any(|realm| realm.checks.anyone_waits()));
 }
 
 /// The realms of the running configuration.

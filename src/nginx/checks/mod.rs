@@ -1,10 +1,10 @@
 //! Password checks on nginx's thread pool: so many run, so many wait, none on the event loop.
 //!
 //! A running check owns all it needs and touches no object of nginx's; `blocked` keeps its request
-//! alive until it has ended, and a timer keeps an old worker alive for it. A waiting check goes
-//! with its request. Before all that, the limiter grants a try, or lets the check wait until one of
-//! those under way has been decided. Of equal Basic credentials one is checked, whichever worker has
-//! it, and the others follow.
+//! alive until it has ended. A waiting check goes with its request. For both a timer keeps an old
+//! worker alive: that of the check, or that of the ticks. Before all that, the limiter grants a try,
+//! or lets the check wait until one of those under way has been decided. Of equal Basic credentials
+//! one is checked, whichever worker has it, and the others follow.
 
 mod job;
 
@@ -94,6 +94,7 @@ fn proceed(realm: &Realm, login: Waiting) -> Sent {
 fn follow(realm: &Realm, login: Waiting) -> Sent {
     let follows_since = login.follows_since.or_else(|| Some(clock::monotonic()));
     realm.checks.followers.borrow_mut().push_back(Waiting { follows_since, ..login });
+    clock::keep_worker(true);
     Sent::LATER
 }
 
@@ -133,6 +134,7 @@ fn enqueue(
     let own = login.request;
     let limit = realm.checks.room(queue, realm.settings.checks.waiting);
     let displaced = queue.borrow_mut().push(network, login, limit);
+    clock::keep_worker(true);
     report(realm);
     let Some(displaced) = displaced else { return Sent::LATER };
     if displaced.request == own {
@@ -245,6 +247,15 @@ fn forget<T: PartialEq + Copy>(list: &RefCell<Vec<T>>, item: &T) {
 }
 
 impl Queue {
+    /// Whether a check that is not running keeps a request: perhaps one of another worker, whose
+    /// outcome a tick looks for.
+    pub(super) fn anyone_waits(&self) -> bool {
+        let Self { waiting, undecided, followers, .. } = self;
+        !(waiting.borrow().is_empty()
+            && undecided.borrow().is_empty()
+            && followers.borrow().is_empty())
+    }
+
     /// How much of what may wait this queue may hold: the other queue has the rest.
     fn room(&self, queue: &RefCell<FairQueue<Waiting>>, limit: usize) -> usize {
         let queued = self.waiting.borrow().len() + self.undecided.borrow().len();
