@@ -17,16 +17,35 @@ pub(crate) fn monotonic() -> u64 {
 
 /// Calls `tick` every `milliseconds` for as long as the worker lives.
 pub(super) fn every(milliseconds: ngx_msec_t, tick: fn()) {
-    // SAFETY: all fields zero is an idle event. It is never freed: it lives as long as the process.
-    let event = Box::leak(Box::new(unsafe { std::mem::zeroed::<ngx_event_t>() }));
-    let timer = Box::leak(Box::new(Timer { connection: [0; 4], tick, milliseconds }));
-    event.data = std::ptr::from_mut(timer).cast();
-    event.handler = Some(ring);
-    event.log = log::cycle_log();
+    let event = timer(ring, tick, milliseconds);
     // A worker that is told to go does not wait for this timer.
     event.set_cancelable(1);
     // SAFETY: the event is valid for good.
     unsafe { ngx_add_timer(event, milliseconds) }
+}
+
+/// Has a worker that is told to go stay a little: longer than a tick.
+pub(super) fn stay() {
+    thread_local! {
+        static EVENT: *mut ngx_event_t = std::ptr::from_mut(timer(pass, || (), STAY));
+    }
+    // SAFETY: the event is valid for good, and this runs on the event loop.
+    EVENT.with(|event| unsafe { ngx_add_timer(*event, STAY) });
+}
+
+/// nginx leaves a timer as it is that would move by less than 300 ms.
+const STAY: ngx_msec_t = 1000;
+
+type Handler = unsafe extern "C" fn(*mut ngx_event_t);
+
+fn timer(handler: Handler, tick: fn(), milliseconds: ngx_msec_t) -> &'static mut ngx_event_t {
+    // SAFETY: all fields zero is an idle event. It is never freed: it lives as long as the process.
+    let event = Box::leak(Box::new(unsafe { std::mem::zeroed::<ngx_event_t>() }));
+    let timer = Box::leak(Box::new(Timer { connection: [0; 4], tick, milliseconds }));
+    event.data = std::ptr::from_mut(timer).cast();
+    event.handler = Some(handler);
+    event.log = log::cycle_log();
+    event
 }
 
 #[repr(C)]
@@ -36,6 +55,8 @@ struct Timer {
     tick: fn(),
     milliseconds: ngx_msec_t,
 }
+
+unsafe extern "C" fn pass(_event: *mut ngx_event_t) {}
 
 unsafe extern "C" fn ring(event: *mut ngx_event_t) {
     // SAFETY: nginx calls this with the event that `every` made.

@@ -87,6 +87,7 @@ fn proceed(realm: &Realm, login: Waiting) -> Sent {
 }
 
 fn follow(realm: &Realm, login: Waiting) -> Sent {
+    clock::stay();
     let follows_since = login.follows_since.or_else(|| Some(clock::monotonic()));
     realm.checks.followers.borrow_mut().push_back(Waiting { follows_since, ..login });
     Sent::LATER
@@ -106,7 +107,10 @@ fn ask_limiter(realm: &Realm, mut login: Waiting) -> Sent {
             login.tried = Some(reservation);
             start_or_wait(realm, network, login)
         }
-        Some(Decision::Undecided) => enqueue(realm, network, login, &realm.checks.undecided),
+        Some(Decision::Undecided) => {
+            clock::stay();
+            enqueue(realm, network, login, &realm.checks.undecided)
+        }
         Some(Decision::Limited(limited)) => conclude(realm, login, Some(Outcome::Limited(limited))),
     }
 }
@@ -202,6 +206,9 @@ pub(crate) fn tick(realm: &Realm) {
     drop(claims);
     retry(realm);
     wake(realm, None);
+    if realm.checks.waits_for_others() {
+        clock::stay();
+    }
 }
 
 /// Tells the limiter how a try has ended.
@@ -230,6 +237,11 @@ impl Queue {
     fn room(&self, queue: &RefCell<FairQueue<Waiting>>, limit: usize) -> usize {
         let queued = self.waiting.borrow().len() + self.undecided.borrow().len();
         limit.saturating_sub(queued - queue.borrow().len())
+    }
+
+    /// Whether requests wait for what other workers do: no timer of this worker's is set for them.
+    fn waits_for_others(&self) -> bool {
+        !self.undecided.borrow().is_empty() || !self.followers.borrow().is_empty()
     }
 
     fn remove(&self, request: *mut ngx_http_request_t) -> Option<Waiting> {
