@@ -87,7 +87,8 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
             drop(verdict);
             cloned.map_or(Phase::Refuse(500), |verdict| refuse(request, site.realm, &verdict))
         }
-        (Mode::Optional, Status::Ok) => admit(),
+        // Under "satisfy any" what another checker refuses is allowed to whom the gate knows.
+        (Mode::Optional | Mode::DryRun, Status::Ok) => admit(),
         (Mode::Optional, _) => Phase::Decline,
         (Mode::DryRun, status) => {
             site.tell(request, status);

@@ -334,11 +334,23 @@ impl LocationConf {
                 return Err(say_at(cf.log, &mistake, &directive.place));
             }
         }
-        match (&self.endpoints, verify) {
-            (Some(_), Some(verify)) => {
-                let mistake = "\"authgate_verify\" cannot stand beside \"authgate_endpoints\" in one location";
-                Err(say_at(cf.log, mistake, &verify.place))
+        let endpoints = self.endpoints.as_ref().map(|_| "authgate_endpoints");
+        let status = self.status.as_ref().map(|_| "authgate_status");
+        match (verify, endpoints.or(status)) {
+            (Some(verify), Some(other)) => {
+                let mistake =
+                    format!("\"authgate_verify\" cannot stand beside \"{other}\" in one location");
+                Err(say_at(cf.log, &mistake, &verify.place))
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// What `http` says itself, which nginx merges with nothing.
+    pub(super) fn check_outermost(&self, cf: &ngx_conf_t) -> Result<(), String> {
+        let gated = matches!(&self.authgate, Some(Directive { realm: Some(_), .. }));
+        match &self.require {
+            Some(require) if !gated => Err(say_at(cf.log, NOTHING_TO_REQUIRE, &require.place)),
             _ => Ok(()),
         }
     }
