@@ -249,6 +249,15 @@ pub(super) fn main_conf(cf: &mut ngx_conf_t) -> &mut MainConf {
     }
 }
 
+/// What `http` says of all locations.
+fn outermost_conf<'c>(cf: &ngx_conf_t) -> &'c LocationConf {
+    // SAFETY: as for the main configuration; it lives as long as the cycle.
+    unsafe {
+        let ctx = cf.ctx.cast::<ngx_http_conf_ctx_t>();
+        &*(*(*ctx).loc_conf.add(ngx_http_authgate_module.ctx_index)).cast()
+    }
+}
+
 /// The configuration of the server whose locations are being merged.
 pub(super) fn merged_server_conf(cf: &mut ngx_conf_t) -> &mut ServerConf {
     // SAFETY: as for the main configuration; nginx sets srv_conf before it merges a server.
@@ -280,6 +289,7 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
         let cf = unsafe { &mut *cf };
+        outermost_conf(cf).check_outermost(cf).ok()?;
         if !main_conf(cf).is_used() {
             return Some(());
         }

@@ -146,8 +146,8 @@ impl LocationConf {
         let neighbours = [
             ("authgate", gate),
             ("authgate_endpoints", endpoints),
-            ("authgate_verify", verify),
             ("authgate_status", status),
+            ("authgate_verify", verify),
             ("authgate_metrics", self.metrics.as_ref()),
         ];
         let mut present = neighbours.iter().filter_map(|(name, place)| Some((name, (*place)?)));
@@ -157,6 +157,15 @@ impl LocationConf {
                     format!("\"{second}\" cannot stand beside \"{first}\" in one location");
                 Err(say_at(cf.log, &mistake, place))
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// What `http` says itself, which nginx merges with nothing.
+    pub(super) fn check_outermost(&self, cf: &ngx_conf_t) -> Result<(), String> {
+        let gated = matches!(&self.authgate, Some(Directive { realm: Some(_), .. }));
+        match &self.require {
+            Some(require) if !gated => Err(say_at(cf.log, NOTHING_TO_REQUIRE, &require.place)),
             _ => Ok(()),
         }
     }
