@@ -134,6 +134,7 @@ impl Site<'_> {
 
 fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
     let Some(visit) = request.visit() else { return Phase::Refuse(500) };
+    visit.refused_in.set(Some(request.location()));
     let refusal = realm.with_gate(|gate| {
         request.with_head(visit, |head| gate.refusal(head, verdict, clock::now()))
     });

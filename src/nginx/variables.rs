@@ -3,7 +3,7 @@
 use super::entry::guard;
 use super::request::{Request, bytes, string};
 use super::visit::Visit;
-use crate::access::{self, Mode};
+use crate::access;
 use authgate_core::gate::{Identity, Verdict};
 use authgate_core::status::Status;
 use ngx::ffi::{
@@ -92,8 +92,7 @@ unsafe extern "C" fn get_remote_user(
         // while configuration was read.
         unsafe {
             match (Request::new(raw), UNVERIFIED) {
-                (Some(request), handler) if request.location().site().is_some() => {
-                    let _ = handler;
+                (Some(request), _) if request.location().asks_who() => {
                     fill(Some(request), &mut *value, text(request, Variable::User).as_deref())
                 }
                 (_, Some(unverified)) => unverified(raw, value, data),
@@ -135,8 +134,10 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
         Variable::Status => return Some(status.as_str().into()),
         _ => {}
     }
-    // Where nobody is refused, nobody is named who would be.
-    let named = status == Status::Ok || site.mode == Mode::Required;
+    // Who is not allowed is named where the gate has refused the request, for the log, and nowhere
+    // that another let it in.
+    let refused = || visit.refused_in.get().is_some_and(|there| std::ptr::eq(there, location));
+    let named = status == Status::Ok || refused();
     let identity = verdict.as_deref().and_then(Verdict::identity).filter(|_| named)?;
     match variable {
         Variable::Groups => Some(realm.users.borrow().get(identity.user())?.groups.join(",")),

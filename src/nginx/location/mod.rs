@@ -69,6 +69,11 @@ impl LocationConf {
         Some(Verify { site: gate.site(), navigations: *navigations })
     }
 
+    /// Whether somebody is asked here who he is.
+    pub(crate) fn asks_who(&self) -> bool {
+        self.gate.is_some() || self.verifier.is_some()
+    }
+
     /// The realm that the location shows.
     pub(crate) fn insight(&self) -> Option<&Realm> {
         self.insight.as_deref()
@@ -115,7 +120,7 @@ pub(super) unsafe extern "C" fn merge_location(
                 };
             }
         }
-        match (&child.require, child.holds()) {
+        match (&child.require, child.asks_who()) {
             // What is inherited ends with `off`; what stands here would say nothing.
             (Some(require), false) if own => {
                 Err(say_at(cf.log, NOTHING_TO_REQUIRE, &require.place))
@@ -179,10 +184,5 @@ impl LocationConf {
         }
         let rules = self.require.as_ref().map_or_else(Rules::default, |it| it.rules.clone());
         Ok(Some(Gate { realm, mode, rules }))
-    }
-
-    /// Whether somebody is asked here who he is.
-    fn holds(&self) -> bool {
-        self.gate.is_some() || self.verifier.is_some()
     }
 }
