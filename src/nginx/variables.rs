@@ -1,4 +1,4 @@
-//! The variables, computed on first use, and `$remote_user`: the verified user wherever a gate is on.
+//! The variables, computed on first use, and `$remote_user`: the verified user wherever a realm is on.
 
 use super::entry::guard;
 use super::request::{Request, bytes, string};
@@ -92,7 +92,7 @@ unsafe extern "C" fn get_remote_user(
         // while configuration was read.
         unsafe {
             match (Request::new(raw), UNVERIFIED) {
-                (Some(request), _) if request.location().asks_who() => {
+                (Some(request), _) if request.location().judge().is_some() => {
                     fill(Some(request), &mut *value, text(request, Variable::User).as_deref())
                 }
                 (_, Some(unverified)) => unverified(raw, value, data),
@@ -121,14 +121,13 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     {
         return Some(outcome.as_str().into());
     }
-    let location = request.location();
-    let Some(site) = location.site().or_else(|| Some(location.verify()?.site)) else {
+    let Some(site) = request.location().judge() else {
         return (variable == Variable::Status).then(|| Status::Off.as_str().into());
     };
     let realm = site.realm;
     let visit = request.visit()?;
     let verdict = access::verdict(request, visit, realm);
-    let status = site.status(verdict.as_deref());
+    let status = site.status(verdict.as_ref());
     match variable {
         Variable::Realm => return Some(realm.settings.name.clone()),
         Variable::Status => return Some(status.as_str().into()),
@@ -136,9 +135,10 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     }
     // Who is not allowed is named where the gate has refused the request, for the log, and nowhere
     // that another let it in.
-    let refused = || visit.refused_in.get().is_some_and(|there| std::ptr::eq(there, location));
+    let here = request.location();
+    let refused = || visit.refused_in.get().is_some_and(|there| std::ptr::eq(there, here));
     let named = status == Status::Ok || refused();
-    let identity = verdict.as_deref().and_then(Verdict::identity).filter(|_| named)?;
+    let identity = verdict.as_ref().and_then(Verdict::identity).filter(|_| named)?;
     match variable {
         Variable::Groups => Some(realm.users.borrow().get(identity.user())?.groups.join(",")),
         variable => of_identity(identity, variable),

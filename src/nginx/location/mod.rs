@@ -69,9 +69,9 @@ impl LocationConf {
         Some(Verify { site: gate.site(), navigations: *navigations })
     }
 
-    /// Whether somebody is asked here who he is.
-    pub(crate) fn asks_who(&self) -> bool {
-        self.gate.is_some() || self.verifier.is_some()
+    /// Whose verdict the variables tell here: the gate's, or that of what is verified for others.
+    pub(crate) fn judge(&self) -> Option<Site<'_>> {
+        self.site().or_else(|| Some(self.verify()?.site))
     }
 
     /// The realm that the location shows.
@@ -120,7 +120,7 @@ pub(super) unsafe extern "C" fn merge_location(
                 };
             }
         }
-        match (&child.require, child.asks_who()) {
+        match (&child.require, child.holds()) {
             // What is inherited ends with `off`; what stands here would say nothing.
             (Some(require), false) if own => {
                 Err(say_at(cf.log, NOTHING_TO_REQUIRE, &require.place))
@@ -184,5 +184,10 @@ impl LocationConf {
         }
         let rules = self.require.as_ref().map_or_else(Rules::default, |it| it.rules.clone());
         Ok(Some(Gate { realm, mode, rules }))
+    }
+
+    /// Whether somebody is asked here who he is.
+    fn holds(&self) -> bool {
+        self.gate.is_some() || self.verifier.is_some()
     }
 }
