@@ -49,7 +49,8 @@ my $server  = AuthGate::Server->prepare(<<"EOF_HTTP");
     }
 EOF_HTTP
 $PASSWORD{'Zoë B.'} = 'canary-password-of-zoe';
-AuthGate::append_file($server->path('users'), 'Zoë B.:' . AuthGate::bcrypt('canary-password-of-zoe') . ":groups=sre,Über uns\n");
+AuthGate::append_file($server->path('users'),
+    'Zoë B.:' . AuthGate::bcrypt('canary-password-of-zoe') . ":groups=sre,Über uns\n");
 my %app = (http => AuthGate::Upstream->start($server->port('app')));
 $app{$_} = AuthGate::Upstream->start($server->port($_), protocol => $_) for qw(fastcgi uwsgi);
 $server->run;
@@ -149,7 +150,8 @@ is $parameter{REMOTE_USER}, '', 'G84 REMOTE_USER, nobody';
 my $trapped = $server->client(port => $server->port('trap'));
 $trapped->sign_in('alice');
 is_told($trapped, '/', $ALICE, 'inherited from the server');
-is arrived($trapped, '/own', 'X-Forwarded-User' => 'mallory'), 'x-forwarded-user=mallory', 'G84 a proxy_set_header of its own loses them all';
+is arrived($trapped, '/own', 'X-Forwarded-User' => 'mallory'), 'x-forwarded-user=mallory',
+    'G84 a proxy_set_header of its own loses them all';
 is_told($trapped, '/both', $ALICE, 'included again');
 
 

@@ -17,9 +17,11 @@ my $example = AuthGate::Examples::adapted('forward-auth.conf',
         . 'accept cookie bearer basic; limit off; session idle=20s max=1h;',
     'listen 192.0.2.2:8082;' => "listen 127.0.0.1:%%PORT%%; listen unix:%%DIR%%/gate.sock;\n"
         . 'location = /require { authgate_verify ops; authgate_require group=sre; }',
-    'set_real_ip_from 192.0.2.10;' => 'set_real_ip_from 127.0.0.0/8; set_real_ip_from unix:;', '192.0.2.10' => '127.0.0.1');
+    'set_real_ip_from 192.0.2.10;' => 'set_real_ip_from 127.0.0.0/8; set_real_ip_from unix:;',
+    '192.0.2.10' => '127.0.0.1');
 $gate->configure(<<"EOF_HTTP");
-    log_format who '\$remote_addr \$realip_remote_addr \$request_uri \$status user="\$authgate_user" remote="\$remote_user"';
+    log_format who '\$remote_addr \$realip_remote_addr \$request_uri \$status '
+                   'user="\$authgate_user" remote="\$remote_user"';
     access_log %%DIR%%/logs/who.log who;
     $example
 EOF_HTTP
@@ -29,7 +31,8 @@ $front->configure(AuthGate::Examples::adapted('forward-auth-front.conf',
     '192.0.2.2:8082' => '127.0.0.1:' . $gate->port, 'listen 443 ssl;' => "listen 127.0.0.1:%%PORT%%;\n"
         . 'location /sre/ { auth_request /-/gate/require; proxy_pass http://127.0.0.1:%%PORT_app%%; }'
         . 'location = /-/gate/require { internal; proxy_pass http://127.0.0.1:' . $gate->port . '/require; }',
-    'ssl_certificate     /etc/nginx/tls/example.com.pem;' => '', 'ssl_certificate_key /etc/nginx/tls/example.com.key;' => '',
+    'ssl_certificate     /etc/nginx/tls/example.com.pem;' => '',
+    'ssl_certificate_key /etc/nginx/tls/example.com.key;' => '',
     '127.0.0.1:9090' => '127.0.0.1:%%PORT_app%%'));
 my $app = AuthGate::Upstream->start($front->port('app'));
 $gate->run;
@@ -53,13 +56,16 @@ my $curl    = $front->client(headers => []);
 my $target = '/graph?g0.expr=up%7Bjob%3D%22x%22%7D&g0.tab=1&x=a+b';
 my $sent   = $browser->get($target);
 is $sent->status, 302, 'H88 a navigation is sent to the login page';
-is $sent->header('Location'), '/authgate/login?rd=/graph%3Fg0.expr%3Dup%257Bjob%253D%2522x%2522%257D%26g0.tab%3D1%26x%3Da%2Bb',
+is $sent->header('Location'),
+    '/authgate/login?rd=/graph%3Fg0.expr%3Dup%257Bjob%253D%2522x%2522%257D%26g0.tab%3D1%26x%3Da%2Bb',
     'H88 with the whole address';
 is outcome($curl, 'GET', '/metrics'), 401, 'H88 a program gets 401';
 is outcome($curl, 'POST', '/api'), 401, 'H88 a post too';
 my $told = $curl->get('/metrics');
 is join('|', $told->headers('WWW-Authenticate')), 'Basic realm="ops", charset="UTF-8"', 'H88 once, with the challenge';
 is $curl->get('/x', Accept => 'application/json')->body =~ /"error":"(\w+)"/ && $1, 'unauthenticated', 'H88 JSON';
+is $browser->get('/x', %{ +{ @$_ } })->header('Location'), '/authgate/login?rd=/x', "D55 it leads there alone, @$_"
+    for ['X-Original-URL' => '/y'], ['X-Forwarded-Uri' => '//evil.com/'], ['X-Forwarded-Host' => 'evil.com'];
 is $browser->post('/x', [a => 1], 'Sec-Fetch-Mode' => 'cors')->status, 401, 'H88 no redirect answers a post';
 
 # A login through the front, and back to where it began.
@@ -162,8 +168,10 @@ for my $path (qw(/verify /verify-or-login)) {
             "G85a $kind: over a unix socket, which says to be the proxy";
     }
     is $proxy->get($path, @token)->status, 403, "G85a $path: of a proxy that tells nothing";
-    is $proxy->get($path, @token, @told, 'X-Forwarded-Uri' => '/admin')->status, 403, "G85a $path: of a proxy that tells two things";
-    is $stranger->get($path, Authorization => "Bearer $any", @told)->status, 204, "G85a $path: a token without limits of a stranger";
+    is $proxy->get($path, @token, @told, 'X-Forwarded-Uri' => '/admin')->status, 403,
+        "G85a $path: of a proxy that tells two things";
+    is $stranger->get($path, Authorization => "Bearer $any", @told)->status, 204,
+        "G85a $path: a token without limits of a stranger";
 }
 is $proxy->get('/metrics', @token, @told)->status, 404, 'G85a only authgate_verify reads them';
 
@@ -184,7 +192,12 @@ my $cookie_only = AuthGate::Server->start(<<'EOF_HTTP');
         listen 127.0.0.1:%%PORT%%;
         location = /verify { authgate_verify ops; add_header X-User "<$remote_user>" always; }
         location /authgate/ { authgate_endpoints ops; }
-        location / { auth_request /verify; auth_request_set $who $remote_user; add_header X-Who "<$who>" always; root %%DIR%%/html; }
+        location / {
+            auth_request /verify;
+            auth_request_set $who $remote_user;
+            add_header X-Who "<$who>" always;
+            root %%DIR%%/html;
+        }
     }
 EOF_HTTP
 my $alice = $cookie_only->client;
@@ -192,7 +205,8 @@ $alice->sign_in('alice');
 my @bob = basic('bob', 'canary-not-looked-at');
 is $alice->get('/verify', @bob)->header('X-User'), '<alice>', 'G82 $remote_user of a verifier';
 is $alice->get('/hello.txt', @bob)->header('X-Who'), '<alice>', 'G82 $remote_user through auth_request_set';
-is $cookie_only->client(headers => [])->get('/verify', @bob)->header('X-User'), '<>', 'G82 $remote_user of a verifier, nobody';
+is $cookie_only->client(headers => [])->get('/verify', @bob)->header('X-User'), '<>',
+    'G82 $remote_user of a verifier, nobody';
 
 # The cookie is renewed through the front, and a response with it is nobody else's.
 my $old = $browser->cookie('__Host-authgate');

@@ -1,6 +1,6 @@
-# G85a: what Traefik's forwardAuth and Caddy's forward_auth ask, and what they do with the answer, as docs/forward-auth.md
-# sets them up. Both send a GET of the address that they are given with all header fields of the client's, but for those
-# of the connection, and put fields of their own in the place of the client's.
+# G85a: what Traefik's forwardAuth and Caddy's forward_auth ask, and what they do with the answer, as
+# docs/forward-auth.md sets them up. Both send a GET of the address that they are given with all header fields of the
+# client's, but for those of the connection, and put fields of their own in the place of the client's.
 
 use v5.36;
 
@@ -14,7 +14,8 @@ use Test::More;
 my $server  = AuthGate::Server->prepare('');
 my $example = AuthGate::Examples::adapted('forward-auth.conf',
     '/etc/nginx/authgate/users' => '%%USERS%%',
-    'state     /var/lib/authgate;' => 'keys %%KEYS%%; state %%DIR%%/state; accept cookie bearer basic; session idle=20s max=1h;',
+    'state     /var/lib/authgate;' =>
+        'keys %%KEYS%%; state %%DIR%%/state; accept cookie bearer basic; session idle=20s max=1h;',
     '192.0.2.2:8082' => '127.0.0.1:%%PORT%%', '192.0.2.10' => '127.0.0.1');
 $server->configure($example);
 $server->run;
@@ -25,7 +26,8 @@ my %PROXY = (
     # With trustForwardHeader: false and no authRequestHeaders. Its entry point has set X-Forwarded-Port, -Server and
     # X-Real-Ip; Host is that of the address.
     Traefik => sub ($method, $uri, %client) {
-        delete @client{qw(Connection Upgrade Keep-Alive Te Trailer Transfer-Encoding), grep { /^X-Forwarded-/ } keys %client};
+        delete @client{qw(Connection Upgrade Keep-Alive Te Trailer Transfer-Encoding)};
+        delete @client{ grep { /^X-Forwarded-/ } keys %client };
         my $proto = delete $client{proto} // 'https';
         return (Host => '127.0.0.1', 'User-Agent' => 'x', %client, 'Accept-Encoding' => 'gzip',
             'X-Forwarded-For' => '198.51.100.9', 'X-Forwarded-Host' => 'prometheus.example.com',
@@ -92,8 +94,8 @@ for my $proxy (sort keys %PROXY) {
     # An API token with limits.
     is identity($ask->('GET', '/metrics', %limited)), $ALICE, "G85a $proxy: limited token";
     is identity($ask->('GET', '/metrics?x=1', %limited)), $ALICE, "G85a $proxy: limited token, a query";
-    for my $case (['POST', '/metrics'], ['GET', '/admin'], ['GET', '/metrics/../admin'], ['GET', '/metrics/%2e%2e/admin'],
-        ['GET', '//metrics'], ['get', '/metrics'])
+    for my $case (['POST', '/metrics'], ['GET', '/admin'], ['GET', '/metrics/../admin'],
+        ['GET', '/metrics/%2e%2e/admin'], ['GET', '//metrics'], ['get', '/metrics'])
     {
         is identity($ask->(@$case, %limited)), '403 - - - -', "G85a $proxy: limited token, @$case";
     }
@@ -107,7 +109,8 @@ for my $proxy (sort keys %PROXY) {
         is identity($ask->('GET', '/admin', %limited, @$line)), '403 - - - -', "G85a $proxy: another path, $name";
         is identity($ask->('POST', '/metrics', %limited, @$line)), '403 - - - -', "G85a $proxy: another method, $name";
         is identity($ask->('GET', '/x', %alice, @$line)), $ALICE, "G85a $proxy: a session needs none of that, $name";
-        unlike $ask->('GET', '/admin', %NAVIGATION, @$line)->raw, qr{rd=(?!/admin\r?$)}m, "G85a $proxy: leads nowhere else, $name";
+        unlike $ask->('GET', '/admin', %NAVIGATION, @$line)->raw, qr{rd=(?!/admin\r?$)}m,
+            "G85a $proxy: leads nowhere else, $name";
     }
 
     # Failed logins are the client's, not the proxy's.

@@ -13,11 +13,14 @@ use Test::More;
 my $example = AuthGate::Examples::adapted('auth-request.conf', '127.0.0.1:3000' => '127.0.0.1:%%PORT_app%%');
 my $server  = AuthGate::Server->prepare(<<"EOF_HTTP");
     authgate_realm ops {
-        users %%USERS%%; keys %%KEYS%%; accept cookie bearer basic; limit off; session idle=20s max=1h; forwarded 127.0.0.1;
+        users %%USERS%%; keys %%KEYS%%; accept cookie bearer basic; limit off; session idle=20s max=1h;
+        forwarded 127.0.0.1;
     }
     server {
         listen 127.0.0.1:%%PORT%%;
         $example
+        location = /redirect { auth_request /-/redirect; proxy_pass http://127.0.0.1:%%PORT_app%%; }
+        location = /-/redirect { internal; authgate_verify ops redirect; }
     }
 EOF_HTTP
 my $app = AuthGate::Upstream->start($server->port('app'));
@@ -39,7 +42,10 @@ my $sent    = $browser->get('/grafana/d/1?x=1&y=a%26b');
 is $sent->status, 302, 'H88 a navigation is sent to the login page';
 is $sent->header('Location'), '/authgate/login?rd=/grafana/d/1%3Fx%3D1%26y%3Da%2526b', 'H88 with the whole address';
 is outcome($curl, 'GET', '/grafana/'), 401, 'H88 a program gets 401';
+is join('|', $curl->get('/grafana/')->headers('WWW-Authenticate')), 'Basic realm="ops", charset="UTF-8"',
+    'H88 once, with the challenge';
 is outcome($browser, 'POST', '/grafana/'), 401, 'H88 a post gets 401';
+is outcome($browser, 'GET', '/redirect'), 401, 'H88 auth_request is told of no redirect';
 is $browser->sign_in('alice', rd => '/grafana/d/1?x=1&y=a%26b')->header('Location'), '/grafana/d/1?x=1&y=a%26b',
     'H88 and leads back';
 is outcome($browser, 'GET', '/grafana/', 'X-Forwarded-User' => 'mallory'), '200 1 alice ops,sre', 'H88 signed in';
@@ -47,7 +53,8 @@ is outcome($browser, 'POST', '/grafana/'), '200 1 alice ops,sre', 'H88 a post';
 is join('|', $app->header_values('Cookie')), '', 'H88 without the cookie';
 is outcome($curl, 'GET', '/grafana/', basic('alice', $PASSWORD{alice})), '200 1 alice ops,sre', 'H88 Basic';
 is outcome($curl, 'GET', '/grafana/', basic('alice', 'canary-wrong')), 401, 'H88 Basic, wrong';
-is outcome($browser, 'GET', '/grafana/', basic('alice', 'canary-wrong')), 401, 'G82 Basic, wrong, beside a valid cookie';
+is outcome($browser, 'GET', '/grafana/', basic('alice', 'canary-wrong')), 401,
+    'G82 Basic, wrong, beside a valid cookie';
 
 my $bob = $server->client;
 $bob->sign_in('bob');

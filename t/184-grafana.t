@@ -1,4 +1,5 @@
-# G84: nginx-conf/grafana.conf as it is written. Grafana itself is not here: what is tested is what its auth proxy reads.
+# G84: nginx-conf/grafana.conf as it is written. Grafana itself is not here: what is tested is what its auth proxy
+# reads.
 
 use v5.36;
 
@@ -11,8 +12,10 @@ use Test::More;
 
 my $example = AuthGate::Examples::adapted('grafana.conf',
     '/etc/nginx/authgate/users' => '%%USERS%%', '/var/lib/authgate' => '%%DIR%%/state; keys %%KEYS%%',
-    'include /etc/nginx/authgate/' => "include $AuthGate::ROOT/nginx-conf/", 'listen 443' => 'listen 127.0.0.1:%%PORT%%',
-    '/etc/nginx/tls/example.com.pem' => '%%DIR%%/certificate.pem', '/etc/nginx/tls/example.com.key' => '%%DIR%%/certificate.key',
+    'include /etc/nginx/authgate/' => "include $AuthGate::ROOT/nginx-conf/",
+    'listen 443' => 'listen 127.0.0.1:%%PORT%%',
+    '/etc/nginx/tls/example.com.pem' => '%%DIR%%/certificate.pem',
+    '/etc/nginx/tls/example.com.key' => '%%DIR%%/certificate.key',
     'proxy_pass http://127.0.0.1:3000' => 'proxy_pass http://127.0.0.1:%%PORT_app%%');
 my $server = AuthGate::Server->prepare($example);
 $server->make_certificate;
