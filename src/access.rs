@@ -8,7 +8,7 @@ use crate::nginx::request::Request;
 use crate::nginx::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::check::Check;
-use authgate_core::gate::{Decision, Gate, Outcome, Verdict};
+use authgate_core::gate::{Cause, Decision, Gate, Outcome, Verdict};
 use authgate_core::mode::{Mode, Step};
 use authgate_core::pages::Page;
 use authgate_core::rules::Rules;
@@ -112,6 +112,7 @@ impl Site<'_> {
 
 fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
     let Some(visit) = request.visit() else { return Phase::Refuse(500) };
+    visit.refused_in.set(Some(request.location()));
     let refusal = realm.with_gate(|gate| {
         request.with_head(visit, |head| gate.refusal(head, verdict, clock::now()))
     });
@@ -139,14 +140,17 @@ pub(crate) fn identify<'v, 'r>(
     }
 }
 
-/// The verdict of `realm`, where it can be told at once.
-pub(crate) fn verdict<'v, 'r>(
+/// The verdict of `realm`, as far as it can be told at once: a password that has to be checked first
+/// says nothing yet.
+pub(crate) fn verdict<'r>(
     request: Request<'r>,
-    visit: &'v Visit<'r>,
+    visit: &Visit<'r>,
     realm: &Realm,
-) -> Option<Ref<'v, Verdict>> {
-    ask(request, visit, realm)?;
-    visit.verdict_of(realm)
+) -> Option<Verdict> {
+    match ask(request, visit, realm)? {
+        Some(_unchecked) => Some(Verdict::Challenge(Cause::Missing)),
+        None => visit.verdict_of(realm).as_deref().cloned(),
+    }
 }
 
 /// Has the visit know the verdict, or gives the check that is needed for it.

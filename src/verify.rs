@@ -48,6 +48,9 @@ pub(crate) fn answer(request: Request<'_>, verify: Verify<'_>) -> Sent {
     if status == Status::Ok {
         visit.verified_by.set(Some(site.realm));
     }
+    if !passes {
+        visit.refused_in.set(Some(request.location()));
+    }
     let reply = site.realm.with_gate(|gate| request.with_head(visit, |head| answer(gate, head)));
     match reply.flatten() {
         Some(reply) => reply::send(request, site.realm, reply),

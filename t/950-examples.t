@@ -90,9 +90,15 @@ sub adapted ($text) {
     $text =~ s{\bkeys\s+\K[^;\s]+(?=;)}{$server->path('keys')}ge;
     $text =~ s{\bssl_certificate\s+\K[^;]+}{${dir}certificate.pem}g;
     $text =~ s{\bssl_certificate_key\s+\K[^;]+}{${dir}certificate.key}g;
+    $text =~ s{^\s*include\s+\K(?:/etc/nginx/authgate/)?([\w.-]+)(?=;)}{included($1)}gme;
     $text =~ s{\blisten\s+\K[^;\s]+}{'127.0.0.1:' . $server->port("for $&")}ge;
     $text =~ s{\baccess_log\s+\K/[^;\s]+}{${dir}logs/access.log}g;
     return $text;
+}
+
+# An example of ours, or a file that comes with nginx.
+sub included ($name) {
+    return (grep { -e } "$ROOT/nginx-conf/$name", "/etc/nginx/$name")[0] // die "no $name\n";
 }
 
 sub users_file ($path) {
@@ -136,7 +142,7 @@ sub context_of ($text) {
 sub undeclared ($text) {
     $text =~ s/#.*//g;
     my %declared = map { $_ => 1 } $text =~ /\bauthgate_realm\s+(\S+)/g;
-    my %named    = map { $_ => 1 } $text =~ /^\s*(?:\S.*[{;]\s*)?authgate(?:_endpoints|_status)?\s+([\w.-]+)/mg;
+    my %named    = map { $_ => 1 } $text =~ /^\s*(?:\S.*[{;]\s*)?authgate(?:_endpoints|_status|_verify)?\s+([\w.-]+)/mg;
     return grep { !$declared{$_} && $_ ne 'off' } sort keys %named;
 }
 

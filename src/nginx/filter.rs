@@ -62,6 +62,11 @@ fn set_header(request: Request<'_>, name: &'static str, value: &str) -> Option<(
     if !["Set-Cookie", "WWW-Authenticate"].contains(&name) {
         remove(request, |line, _| line.eq_ignore_ascii_case(name.as_bytes()));
     }
+    if name == "WWW-Authenticate" {
+        // auth_request has copied that of its subrequest.
+        let own = value.as_bytes();
+        remove(request, |line, text| line.eq_ignore_ascii_case(name.as_bytes()) && text == own);
+    }
     if name == "Cache-Control" {
         remove(request, |line, _| line.eq_ignore_ascii_case(b"expires"));
     }

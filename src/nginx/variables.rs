@@ -127,14 +127,18 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     let realm = site.realm;
     let visit = request.visit()?;
     let verdict = access::verdict(request, visit, realm);
-    let status = site.status(verdict.as_deref());
+    let status = site.status(verdict.as_ref());
     match variable {
         Variable::Realm => return Some(realm.settings.name.clone()),
         Variable::Status => return Some(status.as_str().into()),
         _ => {}
     }
-    let named = site.mode.names(status);
-    let identity = verdict.as_deref().and_then(Verdict::identity).filter(|_| named)?;
+    // Who is not allowed is named where the gate has refused the request, for the log, and nowhere
+    // that another let it in.
+    let here = request.location();
+    let refused = || visit.refused_in.get().is_some_and(|there| std::ptr::eq(there, here));
+    let named = status == Status::Ok || refused();
+    let identity = verdict.as_ref().and_then(Verdict::identity).filter(|_| named)?;
     match variable {
         Variable::Groups => Some(realm.users.borrow().get(identity.user())?.groups.join(",")),
         variable => of_identity(identity, variable),

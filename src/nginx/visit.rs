@@ -4,6 +4,7 @@
 
 use super::body::Reading;
 use super::headers;
+use super::location::LocationConf;
 use super::request::{Request, bytes};
 use crate::realm::Realm;
 use authgate_core::gate::Verdict;
@@ -21,6 +22,8 @@ pub(crate) struct Visit<'r> {
     verdicts: RefCell<Vec<(*const Realm, Verdict)>>,
     /// The realm whose `authgate_verify` admitted the request, to renew its session.
     pub verified_by: Cell<Option<&'r Realm>>,
+    /// Where a gate has refused the request last.
+    pub refused_in: Cell<Option<&'r LocationConf>>,
     /// Whether a gate has counted the request.
     pub counted: Cell<bool>,
     /// The realm whose gate admitted the request, to renew its session.
@@ -71,6 +74,7 @@ impl<'r> Visit<'r> {
             authorization: unsafe { authorization.as_ref() }.map(|line| bytes(line.value)),
             verdicts: RefCell::default(),
             verified_by: Cell::default(),
+            refused_in: Cell::default(),
             counted: Cell::default(),
             admitted_by: Cell::default(),
             reply_headers: RefCell::default(),

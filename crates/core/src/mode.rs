@@ -39,12 +39,6 @@ impl Mode {
         }
     }
 
-    /// Whether the variables name the user. Where nobody is refused an application gets the request of
-    /// a user who may not: it is told of nobody.
-    pub fn names(self, status: Status) -> bool {
-        status == Status::Ok || self == Self::Required
-    }
-
     /// Whether somebody who asks on behalf of an application (`authgate_verify`) hears yes.
     pub fn verifies(self, status: Status) -> bool {
         status == Status::Ok || self == Self::DryRun
@@ -71,14 +65,6 @@ mod tests {
             assert_eq!(Mode::Optional.step(status), others, "{status:?}");
             assert_eq!(Mode::DryRun.step(status), others, "{status:?}");
         }
-    }
-
-    #[test]
-    fn where_nobody_is_refused_only_those_who_may_are_named() {
-        for mode in [Mode::Optional, Mode::DryRun] {
-            assert!(mode.names(Status::Ok) && !mode.names(Status::Forbidden), "{mode:?}");
-        }
-        assert!(Mode::Required.names(Status::Forbidden));
     }
 
     #[test]
