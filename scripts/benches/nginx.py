@@ -144,7 +144,12 @@ http {{
     def is_idle(self):
         before = self.cpu_ns()
         time.sleep(0.05)
-        return self.cpu_ns() - before < 1_000_000
+        return self.cpu_ns() - before < 1_000_000 and not self.wants_to_run()
+
+    def wants_to_run(self):
+        """Whether a thread of the worker has work, though other processes may have the processor now."""
+        stats = [stat.read_text() for stat in Path(f"/proc/{self.worker()}/task").glob("*/stat")]
+        return any(stat.rpartition(") ")[2].startswith("R") for stat in stats)
 
     def rss_kib(self):
         status = Path(f"/proc/{self.worker()}/status").read_text()

@@ -26,7 +26,7 @@ def wrk(nginx, name, headers, seconds):
     command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-s", "scripts/wrk.lua"]
     for header in headers.items():
         command += ["-H", ": ".join(header)]
-    wait_for("the worker to be idle", nginx.is_idle)  # auth_basic still works for clients that have gone
+    wait_for("the worker to be idle", nginx.is_idle, 60)  # auth_basic still works for clients that have gone
     before = nginx.cpu_ns()
     output = subprocess.run([*command, f"http://127.0.0.1:{nginx.port(name)}/file"], check=True,
                             capture_output=True, text=True, preexec_fn=lambda: pin(CLIENT_CPU)).stdout
