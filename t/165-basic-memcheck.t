@@ -25,6 +25,22 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "mast
         basic_cache 1s;
         checks running=2 waiting=4;
     }
+    authgate_realm two {
+        limit off;
+        users %%USERS%%;
+        accept basic;
+        path /two/;
+        cookie two;
+        basic_cache 1s;
+        checks running=1 waiting=8;
+    }
+    authgate_realm few {
+        limit retries=2 find=1s ban=1s;
+        users %%USERS%%;
+        accept cookie basic;
+        path /few/;
+        cookie few;
+    }
     server {
         listen 127.0.0.1:%%PORT%%;
         listen 127.0.0.1:%%PORT_h2%% http2;
@@ -43,6 +59,14 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "mast
         location = /asked-app { authgate off; auth_request /verify; proxy_pass http://127.0.0.1:%%PORT_app%%; }
         location = /twice { authgate off; auth_request /verify; mirror /verify; try_files /hello.txt =404; }
         location = /mirror { authgate off; mirror /verify; try_files /hello.txt =404; }
+        location = /chain { authgate ops optional; try_files /missing /chained; }
+        location = /chained { authgate two; try_files /hello.txt =404; }
+        location = /verify-two { authgate_verify two; }
+        location = /two-asked { auth_request /verify-two; try_files /hello.txt =404; }
+        location = /after { authgate off; post_action /hello.txt; try_files /hello.txt =404; }
+        location = /few { authgate few; try_files /hello.txt =404; }
+        location = /verify-few { authgate_verify few; }
+        location = /few-asked { authgate off; auth_request /verify-few; try_files /hello.txt =404; }
         location = /page { authgate off; ssi on; ssi_types *; try_files /page.html =404; }
     }
 EOF_HTTP
@@ -74,8 +98,8 @@ sub nothing_is_left ($case) {
 }
 
 my @paths = qw(/hello.txt /app /own /optional /any /verify /asked /asked-app /twice /mirror /page
-    /authgate/session);
-my %refused = map { $_ => 200 } qw(/optional /mirror /page);
+    /authgate/session /chain /two-asked /after /few /few-asked);
+my %refused = map { $_ => 200 } qw(/optional /mirror /page /after);
 for my $path (@paths) {
     my $status = $client->get($path, right('alice'))->status;
     is $status, $path eq '/verify' ? 204 : 200, "$path: let in";
@@ -160,6 +184,20 @@ for my $path ('/hello.txt', '/asked') {
         "E57 two networks, $path: all who stay are answered";
 }
 nothing_is_left('two networks');
+
+# Those that wait for a decision of the limiter, each from a network of its own or of one.
+for my $round (1 .. 6) {
+    my @same = unseen();
+    my @pending = map {
+        my $from = $server->client(from => '127.0.6.' . ($_ % 3 + 3 * $round), timeout => 60, headers => []);
+        pending($from, $_ % 2 ? '/few' : '/few-asked', $_ % 5 ? unseen() : @same)
+    } 1 .. 18;
+    Time::HiRes::sleep(rand 0.1) if $round > 1;
+    $_->reset for @pending[ 0, 3, 8, 9 ];
+    is scalar(grep { $_->answer->status !~ /\A(?:401|429|500)\z/ } grep { $_->{socket} } @pending), 0,
+        'E57 limited: all who stay are answered';
+}
+nothing_is_left('limited');
 
 # It ends with checks under way.
 pending($client, $_, unseen()) for @paths;

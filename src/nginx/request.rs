@@ -233,7 +233,8 @@ impl<'r> Request<'r> {
 
 /// nginx's string as bytes.
 pub(super) fn bytes<'r>(text: ngx_str_t) -> &'r [u8] {
-    if text.data.is_null() {
+    // nginx leaves the address of an empty string unset: `args` after a redirect of try_files.
+    if text.len == 0 || text.data.is_null() {
         return &[];
     }
     // SAFETY: an ngx_str_t of a request or a configuration names `len` bytes that live as long as
