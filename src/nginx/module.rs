@@ -21,7 +21,7 @@ use ngx::ffi::{
     ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt,
     ngx_http_module, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
-    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_uint_t,
+    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{c_char, c_void};
 use std::ptr::{addr_of, addr_of_mut, null, null_mut};
@@ -29,71 +29,61 @@ use std::rc::Rc;
 
 static mut COMMANDS: [ngx_command_t; 9] = [
     ngx_command_t {
-        name: ngx::ngx_string!("authgate_realm"),
-        type_: (NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(realm_block::realm_block),
         conf: NGX_HTTP_MAIN_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
+        ..command(
+            ngx::ngx_string!("authgate_realm"),
+            NGX_HTTP_MAIN_CONF | NGX_CONF_BLOCK | NGX_CONF_TAKE1,
+            realm_block::realm_block,
+        )
     },
-    ngx_command_t {
-        name: ngx::ngx_string!("authgate"),
-        type_: (EVERYWHERE | NGX_CONF_TAKE12) as ngx_uint_t,
-        set: Some(directives::authgate),
-        conf: NGX_HTTP_LOC_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
-    },
-    ngx_command_t {
-        name: ngx::ngx_string!("authgate_endpoints"),
-        type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(directives::authgate_endpoints),
-        conf: NGX_HTTP_LOC_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
-    },
-    ngx_command_t {
-        name: ngx::ngx_string!("authgate_status"),
-        type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(directives::authgate_status),
-        conf: NGX_HTTP_LOC_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
-    },
-    ngx_command_t {
-        name: ngx::ngx_string!("authgate_metrics"),
-        type_: (NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS) as ngx_uint_t,
-        set: Some(directives::authgate_metrics),
-        conf: NGX_HTTP_LOC_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
-    },
-    ngx_command_t {
-        name: ngx::ngx_string!("authgate_verify"),
-        type_: (NGX_HTTP_LOC_CONF | NGX_CONF_TAKE12) as ngx_uint_t,
-        set: Some(directives::authgate_verify),
-        conf: NGX_HTTP_LOC_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
-    },
-    ngx_command_t {
-        name: ngx::ngx_string!("authgate_require"),
-        type_: (EVERYWHERE | NGX_CONF_1MORE) as ngx_uint_t,
-        set: Some(directives::authgate_require),
-        conf: NGX_HTTP_LOC_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
-    },
-    ngx_command_t {
-        name: ngx::ngx_string!("authgate_dry_run"),
-        type_: (EVERYWHERE | NGX_CONF_TAKE1) as ngx_uint_t,
-        set: Some(directives::authgate_dry_run),
-        conf: NGX_HTTP_LOC_CONF_OFFSET,
-        offset: 0,
-        post: null_mut(),
-    },
+    command(ngx::ngx_string!("authgate"), EVERYWHERE | NGX_CONF_TAKE12, directives::authgate),
+    command(
+        ngx::ngx_string!("authgate_require"),
+        EVERYWHERE | NGX_CONF_1MORE,
+        directives::authgate_require,
+    ),
+    command(
+        ngx::ngx_string!("authgate_dry_run"),
+        EVERYWHERE | NGX_CONF_TAKE1,
+        directives::authgate_dry_run,
+    ),
+    command(
+        ngx::ngx_string!("authgate_endpoints"),
+        NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1,
+        directives::authgate_endpoints,
+    ),
+    command(
+        ngx::ngx_string!("authgate_verify"),
+        NGX_HTTP_LOC_CONF | NGX_CONF_TAKE12,
+        directives::authgate_verify,
+    ),
+    command(
+        ngx::ngx_string!("authgate_status"),
+        NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1,
+        directives::authgate_status,
+    ),
+    command(
+        ngx::ngx_string!("authgate_metrics"),
+        NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        directives::authgate_metrics,
+    ),
     ngx_command_t::empty(),
 ];
+
+type Handler =
+    unsafe extern "C" fn(*mut ngx_conf_t, *mut ngx_command_t, *mut c_void) -> *mut c_char;
+
+/// A directive of a location.
+const fn command(name: ngx_str_t, place: u32, set: Handler) -> ngx_command_t {
+    ngx_command_t {
+        name,
+        type_: place as ngx_uint_t,
+        set: Some(set),
+        conf: NGX_HTTP_LOC_CONF_OFFSET,
+        offset: 0,
+        post: null_mut(),
+    }
+}
 
 /// Where a gate may stand.
 const EVERYWHERE: u32 = NGX_HTTP_MAIN_CONF

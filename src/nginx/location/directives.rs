@@ -9,15 +9,23 @@ use authgate_core::rules::{Rule, Rules};
 use ngx::ffi::{ngx_command_t, ngx_conf_t};
 use std::ffi::{c_char, c_void};
 
+/// Runs the handler of a directive that is kept with its location.
+fn in_location(
+    cf: *mut ngx_conf_t,
+    conf: *mut c_void,
+    handler: impl FnOnce(&mut ngx_conf_t, &mut LocationConf) -> Result<(), String>,
+) -> *mut c_char {
+    // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
+    directive(cf, |cf| handler(cf, unsafe { &mut *conf.cast::<LocationConf>() }))
+}
+
 /// `authgate NAME [optional]` or `authgate off`
 pub(in crate::nginx) unsafe extern "C" fn authgate(
     cf: *mut ngx_conf_t,
     _command: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
-        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+    in_location(cf, conf, |cf, conf| {
         if conf.authgate.is_some() {
             return Err(duplicate("authgate"));
         }
@@ -46,11 +54,7 @@ pub(in crate::nginx) unsafe extern "C" fn authgate_endpoints(
     _command: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
-        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
-        name_realm(cf, &mut conf.endpoints)
-    })
+    in_location(cf, conf, |cf, conf| name_realm(cf, &mut conf.endpoints))
 }
 
 /// Takes a directive that names a realm and nothing else.
@@ -69,11 +73,7 @@ pub(in crate::nginx) unsafe extern "C" fn authgate_status(
     _command: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
-        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
-        name_realm(cf, &mut conf.status)
-    })
+    in_location(cf, conf, |cf, conf| name_realm(cf, &mut conf.status))
 }
 
 /// `authgate_metrics`
@@ -82,9 +82,7 @@ pub(in crate::nginx) unsafe extern "C" fn authgate_metrics(
     _command: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
-        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+    in_location(cf, conf, |cf, conf| {
         if conf.metrics.is_some() {
             return Err(duplicate("authgate_metrics"));
         }
@@ -100,9 +98,7 @@ pub(in crate::nginx) unsafe extern "C" fn authgate_verify(
     _command: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
-        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+    in_location(cf, conf, |cf, conf| {
         let mut named = None;
         if conf.verify.is_none() {
             name_realm(cf, &mut named)?;
@@ -124,9 +120,7 @@ pub(in crate::nginx) unsafe extern "C" fn authgate_require(
     _command: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
-        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+    in_location(cf, conf, |cf, conf| {
         let arguments = arguments(cf)?;
         let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         let rule = Rule::parse(&arguments).map_err(|error| error.to_string())?;
@@ -144,9 +138,7 @@ pub(in crate::nginx) unsafe extern "C" fn authgate_dry_run(
     _command: *mut ngx_command_t,
     conf: *mut c_void,
 ) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: the directive's conf is that of the location (NGX_HTTP_LOC_CONF_OFFSET).
-        let conf = unsafe { &mut *conf.cast::<LocationConf>() };
+    in_location(cf, conf, |cf, conf| {
         let on = match argument(cf, 1)?.as_str() {
             "on" => true,
             "off" => false,
