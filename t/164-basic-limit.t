@@ -1,4 +1,4 @@
-# G75: form and Basic share one budget; the same failing credential counts once; bearer failures do not.
+# F75: form and Basic share one budget; the same failing credential counts once; bearer failures do not.
 
 use v5.36;
 
@@ -26,10 +26,10 @@ EOF_HTTP
 my $network = 0;
 sub fresh (%more) { return $server->client(from => '127.0.3.' . ++$network, headers => [], %more) }
 sub is_limited ($name, $answer) {
-    is $answer->status, 429, "G75 $name: 429";
-    like $answer->header('Retry-After'), qr/\A(?:3600|35\d\d)\z/, "G75 $name: Retry-After";
-    is $answer->header('WWW-Authenticate'), undef, "G75 $name: no challenge";
-    is $answer->header('Cache-Control'), 'no-store', "G75 $name: not cached";
+    is $answer->status, 429, "F75 $name: 429";
+    like $answer->header('Retry-After'), qr/\A(?:3600|35\d\d)\z/, "F75 $name: Retry-After";
+    is $answer->header('WWW-Authenticate'), undef, "F75 $name: no challenge";
+    is $answer->header('Cache-Control'), 'no-store', "F75 $name: not cached";
     unlike $answer->raw, qr/hello from behind/, "G86 $name: nothing gets out";
 }
 
@@ -40,11 +40,11 @@ sub is_limited ($name, $answer) {
     is_limited('the fourth', $client->get('/hello.txt', basic('alice', 'canary-wrong-4')));
     is_limited('the right one', $client->get('/hello.txt', right('alice')));
     is_limited('one that failed before', $client->get('/hello.txt', basic('alice', 'canary-wrong-1')));
-    is $client->get('/hello.txt', right('alice'))->header('X-Status'), 'limited', 'G75 the variable says so';
-    is $client->login('alice', $PASSWORD{alice})->status, 429, 'G75 the form as well';
-    is $client->get('/hello.txt')->status, 401, 'G75 without a credential: 401';
-    is $client->get('/optional', right('alice'))->status, 200, 'G75 optional: let pass';
-    is $client->get('/optional', right('alice'))->header('X-Status'), 'limited', 'G75 optional: as limited';
+    is $client->get('/hello.txt', right('alice'))->header('X-Status'), 'limited', 'F75 the variable says so';
+    is $client->login('alice', $PASSWORD{alice})->status, 429, 'F75 the form as well';
+    is $client->get('/hello.txt')->status, 401, 'F75 without a credential: 401';
+    is $client->get('/optional', right('alice'))->status, 200, 'F75 optional: let pass';
+    is $client->get('/optional', right('alice'))->header('X-Status'), 'limited', 'F75 optional: as limited';
     is_limited('verify', $client->get('/verify', right('alice')));
     my %body = (
         'application/json' => qr/\A\{"error":"limited"\}\n\z/,
@@ -54,11 +54,11 @@ sub is_limited ($name, $answer) {
     for my $accept (sort keys %body) {
         my $answer = $client->get('/hello.txt', right('alice'), Accept => $accept);
         is_limited($accept, $answer);
-        like $answer->body, $body{$accept}, "G75 $accept: the body";
+        like $answer->body, $body{$accept}, "F75 $accept: the body";
     }
     is_limited('a navigation', $client->get('/hello.txt', right('alice'), 'Sec-Fetch-Mode' => 'navigate'));
     is_limited('a post', $client->post('/hello.txt', [a => 'b' x 5000], right('alice')));
-    is fresh()->get('/hello.txt', right('alice'))->status, 200, 'G75 another network is let in';
+    is fresh()->get('/hello.txt', right('alice'))->status, 200, 'F75 another network is let in';
     is $client->get('/hello.txt', right('alice'))->status, 200, 'what holds by then needs no check';
 }
 
@@ -76,11 +76,11 @@ sub is_limited ($name, $answer) {
     my $client = fresh();
     my @stale = basic('carol', 'canary-stale');
     is_deeply [map { $client->get('/hello.txt', @stale)->status } 1 .. 30], [(401) x 30],
-        'G75 the same credential fails thirty times';
-    is $client->login('carol', $PASSWORD{carol})->status, 303, 'G75 and nobody is banned';
+        'F75 the same credential fails thirty times';
+    is $client->login('carol', $PASSWORD{carol})->status, 303, 'F75 and nobody is banned';
     my @pending = map { pending($client, '/hello.txt', @stale) } 1 .. 30;
-    is_deeply [map { $_->answer->status } @pending], [(401) x 30], 'G75 thirty times at once';
-    is $client->login('carol', $PASSWORD{carol})->status, 303, 'G75 and nobody is banned';
+    is_deeply [map { $_->answer->status } @pending], [(401) x 30], 'F75 thirty times at once';
+    is $client->login('carol', $PASSWORD{carol})->status, 303, 'F75 and nobody is banned';
     is $client->get('/hello.txt', basic('carol', 'canary-wrong'))->status, 401, 'another counts';
     is $client->get('/hello.txt', @stale)->status, 401, 'the former does not';
     is $client->get('/hello.txt', basic('carol', 'canary-other'))->status, 401, 'a third counts';
@@ -94,7 +94,7 @@ sub is_limited ($name, $answer) {
         is $client->get('/hello.txt', Authorization => $value)->status, 401, $value for 1 .. 5;
     }
     is $client->get('/hello.txt', basic('alice', 'x' x 1025))->status, 401, 'over 1024 bytes' for 1 .. 5;
-    is $client->login('carol', 'canary-wrong')->status, 403, 'G75 none of them counts';
+    is $client->login('carol', 'canary-wrong')->status, 403, 'F75 none of them counts';
 }
 
 # Many wrong ones at once: no more checks than may fail.

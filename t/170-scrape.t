@@ -136,7 +136,7 @@ for my $job (qw(basic skip_verify token)) {
 is $prometheus->value('count(node_cpu_seconds_total{job!~"basic|skip_verify|token"})'), undef,
     'no metric came from a target that is down';
 
-# G75. The limit is 5 failures within 2 minutes, and all of them come from 127.0.0.1.
+# F75. The limit is 5 failures within 2 minutes, and all of them come from 127.0.0.1.
 sub lines_of ($pattern) { return scalar grep { $_ =~ $pattern } split /^/, $server->error_log }
 sub bans () { return $server->client(port => $server->port('status'))->get('/')->body =~ /"bans":\[(.*?)\]/ && $1 }
 
@@ -144,13 +144,13 @@ my $before = lines_of(qr/login ok/);
 my $failed = qr/login failed, user "prometheus", reason "bad_password"/;
 ok AuthGate::Server::wait_until { lines_of($failed) > 10 } 60, 'failures';
 ok AuthGate::Server::wait_until { lines_of(qr/login ok/) > $before + 2 } 30, 'checks of the right one';
-is lines_of(qr/login limited/), 0, 'G75 a scraper with a wrong password makes nobody wait';
-is bans(), '', 'G75 and bans nobody';
+is lines_of(qr/login limited/), 0, 'F75 a scraper with a wrong password makes nobody wait';
+is bans(), '', 'F75 and bans nobody';
 my $again = 'timestamp(up{job="basic"} == 1) > ' . time;
 ok AuthGate::Server::wait_until { $prometheus->value($again) } 20, 'another scrape';
-pass 'G75 the one with the right password, of the same address, stays up';
+pass 'F75 the one with the right password, of the same address, stays up';
 is $client->get('/metrics', basic("canary-wrong-$_"))->status, 401, "wrong password $_ of another client" for 1 .. 4;
-is $client->get('/metrics', basic('canary-wrong-5'))->status, 429, 'G75 then 5 have failed: the scraper counted once';
+is $client->get('/metrics', basic('canary-wrong-5'))->status, 429, 'F75 then 5 have failed: the scraper counted once';
 isnt bans(), '', 'and that is a ban';
 
 # What docs/node-exporter.md tells Prometheus is what it takes.

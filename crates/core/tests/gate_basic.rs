@@ -290,7 +290,7 @@ fn a_refused_basic_credential_is_401_though_html_is_wanted() {
 }
 
 #[test]
-fn g75_who_has_to_wait_is_told_how_long_in_each_format() {
+fn f75_who_has_to_wait_is_told_how_long_in_each_format() {
     let realm = realm_of_all();
     let limited = Limited { seconds: 42, reason: LimitReason::User };
     let wait = "Too many failed attempts. Please try again in 42 seconds.";

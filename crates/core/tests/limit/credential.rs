@@ -1,4 +1,4 @@
-//! G75: a credential that comes with each request counts once, from one network.
+//! F75: a credential that comes with each request counts once, from one network.
 
 use super::*;
 use authgate_core::basic::{Digest, DigestKey};
@@ -14,7 +14,7 @@ fn basic<'a>(address: &str, user: &'a str, password: &str) -> Attempt<'a> {
 }
 
 #[test]
-fn g75_the_same_failing_credential_bans_nobody() {
+fn f75_the_same_failing_credential_bans_nobody() {
     let mut table = Table::of(1024);
     for round in 0..1000 {
         table.fail(&basic(HERE, "alice", "old"), NOW + round);
@@ -29,7 +29,7 @@ fn g75_the_same_failing_credential_bans_nobody() {
 }
 
 #[test]
-fn g75_many_clients_of_one_network_with_it_at_once_count_once() {
+fn f75_many_clients_of_one_network_with_it_at_once_count_once() {
     let mut table = Table::of(1024);
     let same = basic(HERE, "alice", "old");
     for _ in 0..20 {
@@ -42,7 +42,7 @@ fn g75_many_clients_of_one_network_with_it_at_once_count_once() {
 }
 
 #[test]
-fn g75_another_password_counts_again() {
+fn f75_another_password_counts_again() {
     let mut table = Table::of(1024);
     for password in ["a", "b", "c", "d", "e"] {
         for _ in 0..3 {
@@ -60,7 +60,7 @@ fn g75_another_password_counts_again() {
 }
 
 #[test]
-fn g75_from_another_network_it_counts_again() {
+fn f75_from_another_network_it_counts_again() {
     let mut table = Table::of(4096);
     let limits = table.limits;
     for number in 0..limits.user_retries {
@@ -76,7 +76,7 @@ fn g75_from_another_network_it_counts_again() {
 }
 
 #[test]
-fn g75_of_one_slash_64_it_counts_once() {
+fn f75_of_one_slash_64_it_counts_once() {
     let mut table = Table::of(4096);
     for number in 0..100 {
         table.fail(&basic(&format!("2001:db8::{number:x}"), "alice", "old"), NOW);
@@ -85,7 +85,7 @@ fn g75_of_one_slash_64_it_counts_once() {
 }
 
 #[test]
-fn g75_after_find_it_counts_again_and_alone_never_bans() {
+fn f75_after_find_it_counts_again_and_alone_never_bans() {
     let mut table = Table::of(1024);
     let same = basic(HERE, "alice", "old");
     // Every ten seconds for an hour, as a scraper does.
@@ -98,7 +98,7 @@ fn g75_after_find_it_counts_again_and_alone_never_bans() {
 }
 
 #[test]
-fn g75_after_find_it_counts_beside_others() {
+fn f75_after_find_it_counts_beside_others() {
     let mut table = Table::of(1024);
     let same = basic(HERE, "alice", "old");
     table.fail(&same, NOW);
@@ -109,7 +109,7 @@ fn g75_after_find_it_counts_beside_others() {
 }
 
 #[test]
-fn g75_a_success_counts_for_nothing_and_forgives_nothing() {
+fn f75_a_success_counts_for_nothing_and_forgives_nothing() {
     let mut table = Table::of(1024);
     table.fail_times(4, &attempt(HERE, "bob"), NOW);
     for _ in 0..100 {
