@@ -19,7 +19,7 @@ my $server = AuthGate::Server->prepare(<<"EOF_HTTP", workers => 4);
         authgate ops;
         location = /rewritten { rewrite ^ /hello.txt break; }
         location /redirected { try_files /nothing /hello.txt; }
-        location = /inner { return 302 /elsewhere; }
+        location = /unlogged { access_log off; try_files /hello.txt =404; }    # nginx writes queries down
         location /app { proxy_pass http://127.0.0.1:%%PORT_app%%; }
         location / { try_files /hello.txt =404; }
     }
@@ -94,7 +94,7 @@ sub answer ($token, $path, $method = 'GET') {
 # Not where it does not belong, and not after its end.
 {
     my $token = issue(qw(--user alice));
-    is $client->get("/hello.txt?access_token=$token")->status, 401, 'G81 in the query it is ignored';
+    is $client->get("/unlogged?access_token=$token")->status, 401, 'G81 in the query it is ignored';
     is $client->post('/hello.txt', [access_token => $token])->status, 401, 'G81 in the body too';
     is $client->get('/hello.txt', Cookie => "authgate=$token")->status, 401, 'A10 it is no session';
     is $client->get('/hello.txt', Cookie => 'authgate=' . $token =~ s/^agt_//r)->status, 401, 'A10 nor without its prefix';
