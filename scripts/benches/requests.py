@@ -23,7 +23,7 @@ VARIANTS = """
 
 def wrk(nginx, name, headers, seconds):
     """One run: (requests per second, worker's CPU microseconds per request)."""
-    command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-s", "scripts/wrk.lua"]
+    command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "--timeout", "60s", "-s", "scripts/wrk.lua"]
     for header in headers.items():
         command += ["-H", ": ".join(header)]
     wait_for("the worker to be idle", nginx.is_idle, 60)  # auth_basic still works for clients that have gone
