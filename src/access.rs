@@ -8,12 +8,11 @@ use crate::nginx::request::Request;
 use crate::nginx::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::check::Check;
-use authgate_core::gate::{Cause, Decision, Gate, Outcome, Verdict};
+use authgate_core::gate::{Cause, Decision, Gate, Identity, Outcome, Verdict};
 use authgate_core::mode::{Mode, Step};
 use authgate_core::pages::Page;
 use authgate_core::rules::Rules;
 use authgate_core::status::Status;
-use std::cell::Ref;
 
 /// What `authgate` and what goes with it say of a location.
 #[derive(Clone, Copy)]
@@ -44,9 +43,9 @@ pub(crate) struct Pass(());
 
 /// What is known of who a request comes from.
 #[must_use]
-pub(crate) enum Known<'v> {
+pub(crate) enum Known<'r> {
     /// The realm's verdict.
-    Verdict(Ref<'v, Verdict>),
+    Verdict(&'r Verdict),
     /// nginx calls again when the password has been checked.
     Later(Sent),
     /// Nothing: something inside has failed.
@@ -66,14 +65,11 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
         Known::Verdict(verdict) => Some(verdict),
         Known::Failed => None,
     };
-    let status = site.judge(request, visit, verdict.as_deref());
-    let cloned = verdict.as_deref().filter(|_| status != Status::Ok).cloned();
-    // A refusal ends the request and the visit with it, so nothing of that is borrowed then.
-    drop(verdict);
-    match (site.mode.step(status), cloned) {
+    let status = site.judge(request, visit, verdict);
+    match (site.mode.step(status), verdict) {
         (Step::Admit, _) => admit(),
         (Step::GoOn, _) => Phase::Decline,
-        (Step::Refuse, Some(verdict)) => refuse(request, site.realm, &verdict),
+        (Step::Refuse, Some(verdict)) => refuse(request, site.realm, verdict),
         (Step::Refuse, None) | (Step::Fail, _) => Phase::Refuse(500),
     }
 }
@@ -128,15 +124,11 @@ fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
 
 /// Who the request comes from, found out once for each visit and realm. A password that has to be
 /// checked for that is, and nginx goes on with the request afterwards.
-pub(crate) fn identify<'v, 'r>(
-    request: Request<'r>,
-    visit: &'v Visit<'r>,
-    realm: &Realm,
-) -> Known<'v> {
+pub(crate) fn identify<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Known<'r> {
     match ask(request, visit, realm) {
         None => Known::Failed,
-        Some(Some(check)) => Known::Later(checks::submit(request, realm, check, checked)),
-        Some(None) => visit.verdict_of(realm).map_or(Known::Failed, Known::Verdict),
+        Some(Asked::Verdict(verdict)) => Known::Verdict(verdict),
+        Some(Asked::Check(check)) => Known::Later(checks::submit(request, realm, check, checked)),
     }
 }
 
@@ -146,24 +138,28 @@ pub(crate) fn verdict<'r>(
     request: Request<'r>,
     visit: &Visit<'r>,
     realm: &Realm,
-) -> Option<Verdict> {
-    match ask(request, visit, realm)? {
-        Some(_unchecked) => Some(Verdict::Challenge(Cause::Missing)),
-        None => visit.verdict_of(realm).as_deref().cloned(),
-    }
+) -> Option<&'r Verdict> {
+    Some(match ask(request, visit, realm)? {
+        Asked::Verdict(verdict) => verdict,
+        Asked::Check(_) => &Verdict::Challenge(Cause::Missing),
+    })
 }
 
-/// Has the visit know the verdict, or gives the check that is needed for it.
-fn ask<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Option<Option<Check>> {
-    if visit.verdict_of(realm).is_some() {
-        return Some(None);
+/// What can be told of a request at once.
+enum Asked<'r> {
+    Verdict(&'r Verdict),
+    Check(Check),
+}
+
+fn ask<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Option<Asked<'r>> {
+    if let Some(verdict) = visit.verdict_of(realm) {
+        return Some(Asked::Verdict(verdict));
     }
     let decide = |gate: &Gate<'_>| request.with_head(visit, |head| gate.decide(head, clock::now()));
-    match realm.with_gate(decide)? {
-        Decision::Verdict(verdict) => visit.remember(realm, verdict),
-        Decision::Check(check) => return Some(Some(check)),
-    }
-    Some(None)
+    Some(match realm.with_gate(decide)? {
+        Decision::Verdict(verdict) => Asked::Verdict(visit.remember(request, realm, verdict)?),
+        Decision::Check(check) => Asked::Check(check),
+    })
 }
 
 /// The password of a Basic credential has been checked, or could not be: nginx goes on.
@@ -175,8 +171,10 @@ fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<O
     if let Some(event) = event {
         reply::record(request, realm, &event);
     }
-    visit.remember(realm, verdict);
-    request.go_on()
+    match visit.remember(request, realm, verdict) {
+        Some(_) => request.go_on(),
+        None => Sent::failed(request),
+    }
 }
 
 /// The realm and the page of the gate's own that this request is for.
@@ -194,7 +192,8 @@ pub(crate) fn renewal<'r>(request: Request<'r>, visit: &Visit<'r>) -> Option<Str
     let gated = || visit.admitted_by.get().filter(|_| request.location().is_gated());
     let realm = visit.verified_by.get().or_else(gated)?;
     let verdict = visit.verdict_of(realm)?;
-    let identity = verdict.admitted().filter(|_| realm.may_renew())?;
+    let has_session = |identity: &&Identity| identity.session().is_some();
+    let identity = verdict.admitted().filter(has_session).filter(|_| realm.may_renew())?;
     let now = clock::now();
     let renew =
         |gate: &Gate<'_>| request.with_head(visit, |head| gate.renewal(identity, head, now));

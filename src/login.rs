@@ -67,11 +67,11 @@ fn perform(request: Request<'_>, realm: &Realm, action: Action) -> Sent {
 fn session(request: Request<'_>, realm: &Realm) -> Sent {
     let Some(visit) = request.visit() else { return Sent::failed(request) };
     let verdict = match access::identify(request, visit, realm) {
-        Known::Verdict(verdict) => verdict.clone(),
+        Known::Verdict(verdict) => verdict,
         Known::Later(sent) => return sent,
         Known::Failed => return Sent::failed(request),
     };
-    let reply = with_gate(request, realm, |gate, head| gate.session(head, &verdict, clock::now()));
+    let reply = with_gate(request, realm, |gate, head| gate.session(head, verdict, clock::now()));
     reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
 }
 

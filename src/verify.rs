@@ -32,13 +32,13 @@ pub(crate) fn answer(request: Request<'_>, verify: Verify<'_>) -> Sent {
     let site = verify.site;
     let verdict = match identify(request, visit, site.realm) {
         Known::Later(sent) => return sent,
-        Known::Verdict(verdict) => Some(verdict.clone()),
+        Known::Verdict(verdict) => Some(verdict),
         Known::Failed => None,
     };
-    let status = site.judge(request, visit, verdict.as_ref());
+    let status = site.judge(request, visit, verdict);
     let passes = site.mode.verifies(status);
-    let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| match (&verdict, passes) {
-        (verdict, true) => Some(gate.verified(verdict.as_ref().filter(|_| status == Status::Ok))),
+    let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| match (verdict, passes) {
+        (verdict, true) => Some(gate.verified(verdict.filter(|_| status == Status::Ok))),
         (Some(verdict), false) if verify.redirects(request) => {
             Some(gate.refusal(head, verdict, clock::now()))
         }

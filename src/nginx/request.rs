@@ -14,7 +14,7 @@ use authgate_core::request::{Method, RequestHead};
 use ngx::ffi::{
     NGX_HTTP_DELETE, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_block_reading,
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_run_phases, ngx_http_err_page_t,
-    ngx_http_request_t, ngx_log_t, ngx_pnalloc, ngx_str_t, sockaddr,
+    ngx_http_request_t, ngx_log_t, ngx_palloc, ngx_pnalloc, ngx_str_t, sockaddr,
 };
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -217,6 +217,19 @@ impl<'r> Request<'r> {
     pub(super) fn log(self) -> *mut ngx_log_t {
         // SAFETY: a request's connection lives as long as the request and has a log.
         unsafe { (*self.get().connection).log }
+    }
+
+    /// Moves a value into the request's memory, where it lives as long as the request. `None` where
+    /// memory is short.
+    pub(super) fn keep<T>(self, value: T) -> Option<&'r T> {
+        const { assert!(!std::mem::needs_drop::<T>() && align_of::<T>() <= align_of::<usize>()) }
+        // SAFETY: the pool lives as long as the request and aligns to words; what it gives out is
+        // ours alone, and nothing has to be dropped with it.
+        unsafe {
+            let place = NonNull::new(ngx_palloc(self.get().pool, size_of::<T>()).cast::<T>())?;
+            place.write(value);
+            Some(place.as_ref())
+        }
     }
 
     /// Room in the request's memory, freed with it.

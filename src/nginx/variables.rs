@@ -127,7 +127,7 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     let realm = site.realm;
     let visit = request.visit()?;
     let verdict = access::verdict(request, visit, realm);
-    let status = site.status(verdict.as_ref());
+    let status = site.status(verdict);
     match variable {
         Variable::Realm => return Some(realm.settings.name.clone()),
         Variable::Status => return Some(status.as_str().into()),
@@ -138,7 +138,7 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     let here = request.location();
     let refused = || visit.refused_in.get().is_some_and(|there| std::ptr::eq(there, here));
     let named = status == Status::Ok || refused();
-    let identity = verdict.as_ref().and_then(Verdict::identity).filter(|_| named)?;
+    let identity = verdict.and_then(Verdict::identity).filter(|_| named)?;
     match variable {
         Variable::Groups => Some(realm.users.borrow().get(identity.user())?.groups.join(",")),
         variable => of_identity(identity, variable),

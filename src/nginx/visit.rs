@@ -10,16 +10,23 @@ use crate::realm::Realm;
 use authgate_core::gate::Verdict;
 use authgate_core::status::Status;
 use ngx::ffi::{ngx_pool_cleanup_add, ngx_pool_cleanup_t};
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
+
+/// A verdict in the request's memory.
+struct Judged<'r> {
+    by: *const Realm,
+    verdict: Verdict,
+    before: Option<&'r Self>,
+}
 
 /// One visit of a client: a main request with its subrequests and internal redirects.
 pub(crate) struct Visit<'r> {
     path: &'r [u8],
     cookies: &'r [&'r [u8]],
     authorization: Option<&'r [u8]>,
-    /// The verdicts, and the realms that gave them.
-    verdicts: RefCell<Vec<(*const Realm, Verdict)>>,
+    /// The verdicts, the last one first.
+    verdicts: Cell<Option<&'r Judged<'r>>>,
     /// The realm whose `authgate_verify` admitted the request, to renew its session.
     pub verified_by: Cell<Option<&'r Realm>>,
     /// Where a gate has refused the request last.
@@ -72,7 +79,7 @@ impl<'r> Visit<'r> {
             cookies,
             // SAFETY: null, or a line of the live request's headers.
             authorization: unsafe { authorization.as_ref() }.map(|line| bytes(line.value)),
-            verdicts: RefCell::default(),
+            verdicts: Cell::default(),
             verified_by: Cell::default(),
             refused_in: Cell::default(),
             counted: Cell::default(),
@@ -96,19 +103,26 @@ impl<'r> Visit<'r> {
     }
 
     /// The verdict that `realm` has given on this visit.
-    pub(crate) fn verdict_of(&self, realm: &Realm) -> Option<Ref<'_, Verdict>> {
-        Ref::filter_map(self.verdicts.borrow(), |known| {
-            let own = known.iter().find(|(by, _)| std::ptr::eq(*by, realm));
-            own.map(|(_, verdict)| verdict)
-        })
-        .ok()
+    pub(crate) fn verdict_of(&self, realm: &Realm) -> Option<&'r Verdict> {
+        let mut judged = std::iter::successors(self.verdicts.get(), |judged| judged.before);
+        judged.find(|judged| std::ptr::eq(judged.by, realm)).map(|judged| &judged.verdict)
     }
 
-    /// Remembers the verdict of `realm`, unless it has given one.
-    pub(crate) fn remember(&self, realm: &Realm, verdict: Verdict) {
-        if self.verdict_of(realm).is_none() {
-            self.verdicts.borrow_mut().push((realm, verdict));
+    /// Remembers the verdict of `realm`, unless it has given one, and gives the one that counts;
+    /// `None` where memory is short.
+    pub(crate) fn remember(
+        &self,
+        request: Request<'r>,
+        realm: &Realm,
+        verdict: Verdict,
+    ) -> Option<&'r Verdict> {
+        if let Some(known) = self.verdict_of(realm) {
+            return Some(known);
         }
+        let judged = Judged { by: realm, verdict, before: self.verdicts.get() };
+        let judged = request.main().keep(judged)?;
+        self.verdicts.set(Some(judged));
+        Some(&judged.verdict)
     }
 
     /// The path of the main request when the visit began: where a credential was presented, that is

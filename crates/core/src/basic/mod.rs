@@ -56,9 +56,9 @@ impl Credentials {
             return None;
         }
         // All the room at once: a vector that grows leaves copies behind.
-        let mut decoded = Zeroizing::new(vec![0; text.len() / 4 * 3 + 3]);
-        let length = STANDARD.decode_slice(text, &mut decoded).ok()?;
-        decoded.truncate(length);
+        let room = base64::decoded_len_estimate(text.len());
+        let mut decoded = Zeroizing::new(Vec::with_capacity(room));
+        STANDARD.decode_vec(text, &mut decoded).ok()?;
         let colon = memchr::memchr(b':', &decoded).filter(|colon| *colon > 0)?;
         core::str::from_utf8(decoded.get(..colon)?).ok()?;
         Some(Self { decoded, colon })
