@@ -57,11 +57,13 @@ def bench_cpu():
         run_requests(nginx.port("basic"), credential, 1)
         result = compare({
             "ungated": (nginx, "ungated", {}),
+            "same request": (nginx, "ungated", credential),
             "basic": (nginx, "basic", credential),
             "cookie": (nginx, "basic", {"Cookie": nginx.sign_in("basic")}),
             "auth_basic": (nginx, "auth_basic", credential),
         }, rounds, seconds)
     table(result, ["requests_per_second", "requests_ratio", "cpu_us_per_request", "cpu_ratio"])
+    print("  same request: with the credential, where there is no gate to look at it")
     return result
 
 
