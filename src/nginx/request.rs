@@ -90,6 +90,12 @@ impl<'r> Request<'r> {
         self.address().is_none_or(|address| address.to_canonical().is_loopback())
     }
 
+    /// The only `Host` field, or the authority of HTTP/2 and 3; nginx refuses a second one.
+    fn host(self) -> Option<&'r [u8]> {
+        // SAFETY: null, or a line of the live request's headers.
+        unsafe { self.get().headers_in.host.as_ref() }.map(|line| bytes(line.value))
+    }
+
     /// What this location says.
     pub(crate) fn location(self) -> &'r LocationConf {
         // SAFETY: create_loc_conf made one for every location, and it lives as long as the cycle,
@@ -187,7 +193,7 @@ impl<'r> Request<'r> {
             path: own.then(|| visit.path()),
             target: bytes(main.get().unparsed_uri),
             query: bytes(main.get().args),
-            host: headers::find(main, "host").filter(|_| own),
+            host: main.host().filter(|_| own),
             scheme: None,
             server_names: self.server().names(),
             tls: self.tls(),

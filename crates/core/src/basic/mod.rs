@@ -18,16 +18,11 @@ use zeroize::Zeroizing;
 const MAX_VALUE: usize = 2048;
 
 /// What follows the scheme in an `Authorization` value, where the scheme is Basic, in whichever case
-/// (RFC 9110, section 11.1).
-fn encoded(authorization: &[u8]) -> Option<&[u8]> {
+/// (RFC 9110, section 11.1): base64, if it is well-formed.
+pub fn token68(authorization: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = authorization.split_at_checked(5)?;
     let is_basic = scheme.eq_ignore_ascii_case(b"basic") && matches!(rest, [] | [b' ' | b'\t', ..]);
     is_basic.then(|| rest.trim_ascii())
-}
-
-/// Whether an `Authorization` value is of the scheme Basic.
-pub fn is_basic(authorization: &[u8]) -> bool {
-    encoded(authorization).is_some()
 }
 
 /// Not a Basic credential, though the scheme says so.
@@ -43,31 +38,31 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Reads an `Authorization` value; `None` where the scheme is another one.
+    /// Reads what [`token68`] gives.
     ///
     /// # Errors
     /// What is not base64 with its padding, has no colon, no user name or one that is not UTF-8.
-    pub fn read(authorization: &[u8]) -> Option<Result<Self, Malformed>> {
-        encoded(authorization).map(|text| Self::decode(text).ok_or(Malformed))
-    }
-
-    fn decode(text: &[u8]) -> Option<Self> {
-        if text.len() > MAX_VALUE {
-            return None;
+    pub fn decode(token68: &[u8]) -> Result<Self, Malformed> {
+        if token68.len() > MAX_VALUE {
+            return Err(Malformed);
         }
         // All the room at once: a vector that grows leaves copies behind.
-        let room = base64::decoded_len_estimate(text.len());
+        let room = base64::decoded_len_estimate(token68.len());
         let mut decoded = Zeroizing::new(Vec::with_capacity(room));
-        STANDARD.decode_vec(text, &mut decoded).ok()?;
-        let colon = memchr::memchr(b':', &decoded).filter(|colon| *colon > 0)?;
-        core::str::from_utf8(decoded.get(..colon)?).ok()?;
-        Some(Self { decoded, colon })
+        STANDARD.decode_vec(token68, &mut decoded).map_err(|_| Malformed)?;
+        let colon = memchr::memchr(b':', &decoded).filter(|colon| *colon > 0).ok_or(Malformed)?;
+        let credentials = Self { decoded, colon };
+        credentials.name().map(|_| ()).ok_or(Malformed)?;
+        Ok(credentials)
     }
 
     /// The user name: what stands before the first colon.
     pub fn username(&self) -> &str {
-        let name = self.decoded.get(..self.colon).unwrap_or_default();
-        core::str::from_utf8(name).unwrap_or_default()
+        self.name().unwrap_or_default()
+    }
+
+    fn name(&self) -> Option<&str> {
+        core::str::from_utf8(self.decoded.get(..self.colon)?).ok()
     }
 
     /// The password. Any bytes.

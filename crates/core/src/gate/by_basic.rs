@@ -21,9 +21,9 @@ pub enum Outcome {
 }
 
 impl Gate<'_> {
-    pub(super) fn by_basic(&self, authorization: &[u8], now: u64) -> Decision {
+    pub(super) fn by_basic(&self, token68: &[u8], now: u64) -> Decision {
         let refused = |cause| Decision::Verdict(Verdict::Challenge(cause));
-        let Some(Ok(credentials)) = Credentials::read(authorization) else {
+        let Ok(credentials) = Credentials::decode(token68) else {
             return refused(Cause::Malformed);
         };
         let (username, password) = (credentials.username(), credentials.password());

@@ -54,15 +54,15 @@ pub enum Decision {
 pub(crate) enum Presented<'h> {
     /// An API token, without its prefix.
     Token(&'h [u8]),
-    /// The value of `Authorization: Basic …`
+    /// What follows `Basic`.
     Basic(&'h [u8]),
 }
 
 impl<'h> Presented<'h> {
     fn of(accept: Accept, authorization: &'h [u8]) -> Option<Self> {
         let token = || api_token(authorization).filter(|_| accept.bearer()).map(Self::Token);
-        let is_basic = || accept.basic() && basic::is_basic(authorization);
-        token().or_else(|| is_basic().then_some(Self::Basic(authorization)))
+        let basic = || basic::token68(authorization).filter(|_| accept.basic()).map(Self::Basic);
+        token().or_else(basic)
     }
 }
 
@@ -78,7 +78,7 @@ impl<'a> Gate<'a> {
     pub fn decide(&self, head: &RequestHead<'_>, now: u64) -> Decision {
         match self.presented(head) {
             Some(Presented::Token(token)) => Decision::Verdict(self.by_api_token(token, head, now)),
-            Some(Presented::Basic(value)) => self.by_basic(value, now),
+            Some(Presented::Basic(token68)) => self.by_basic(token68, now),
             None => Decision::Verdict(self.by_cookie(head, now)),
         }
     }
