@@ -10,6 +10,7 @@ from .latency import bench_latency
 from .nginx import QUICK, TARGET
 from .output import machine
 from .requests import bench_requests
+from .unused import bench_unused
 from .users import bench_users
 
 RESULT = TARGET / "bench.json"
@@ -17,7 +18,8 @@ RESULT = TARGET / "bench.json"
 
 def main():
     parts = {"requests": bench_requests, "instructions": bench_instructions,
-             "latency": bench_latency, "users": bench_users, "flat": bench_flat, "basic": bench_basic}
+             "latency": bench_latency, "users": bench_users, "flat": bench_flat, "basic": bench_basic,
+             "unused": bench_unused}
     asked = [name for name in parts if f"--{name}" in sys.argv or "--all" in sys.argv] or ["requests"]
     results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     for name in asked:

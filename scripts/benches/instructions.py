@@ -26,12 +26,6 @@ def run_requests(port, headers, count):
             answers.read(1024)
 
 
-def counted(tool, name, count):
-    """What the tool counted in a whole life of nginx with `count` requests to the named server."""
-    return counted_by(tool, lambda **options: Nginx(VARIANTS, **options), name, lambda nginx: headers_for(nginx, name),
-                      count)
-
-
 def headers_for(nginx, name):
     if name == "authgate":
         return {"Cookie": nginx.sign_in("authgate")}
@@ -41,8 +35,13 @@ def headers_for(nginx, name):
     return {}
 
 
+def variants(**options):
+    return Nginx(VARIANTS, **options)
+
+
 def counted_by(tool, make, name, headers, count):
-    """The same with the nginx that `make` gives. `headers` are a dictionary, or what gives one."""
+    """What the tool counted in a whole life of the nginx that `make` gives, with `count` requests to the named server.
+    `headers` are a dictionary, or what gives one."""
     out = Path(tempfile.mkstemp(prefix="authgate-count-")[1])
     wrapper = {
         "callgrind": ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"],
@@ -59,9 +58,10 @@ def counted_by(tool, make, name, headers, count):
             if call not in ("total", "sched_yield", "futex")}
 
 
-def per_request(tool, name, count):
+def per_request(tool, name, count, make=variants):
     """The difference of a run with 2N and one with N requests, divided by N."""
-    once, twice = counted(tool, name, count), counted(tool, name, 2 * count)
+    once, twice = (counted_by(tool, make, name, lambda nginx: headers_for(nginx, name), n)
+                   for n in (count, 2 * count))
     each = {what: round((twice[what] - once.get(what, 0)) / count, 2) for what in twice}
     # A worker that ends waits for its threads by yielding, as often as that takes.
     each.pop("sched_yield", None)
