@@ -8,7 +8,7 @@ use super::conf::{self, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::location::{self, LocationConf, directives};
 use super::request::Request;
-use super::{clock, filter, listen, process, realm_block, variables};
+use super::{clock, filter, listen, log, process, realm_block, variables};
 use crate::access::{self, Phase};
 use crate::login;
 use crate::realm::Realm;
@@ -282,6 +282,10 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         outermost_conf(cf).check_outermost(cf).ok()?;
         if !main_conf(cf).is_used() {
             return Some(());
+        }
+        if process::is_reload_without_master() {
+            log::emerg(cf.log, "\"master_process off\" takes no reload, restart nginx instead");
+            return None;
         }
         listen::warn_of_unix_sockets(cf.log, core_conf(cf));
         let phases = &mut core_conf(cf).phases;

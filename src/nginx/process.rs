@@ -1,8 +1,8 @@
 //! Who the workers are.
 
 use ngx::ffi::{
-    NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_core_conf_t, ngx_core_module, ngx_cycle_t,
-    ngx_process, ngx_process_slot, ngx_test_config, ngx_worker,
+    NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_core_conf_t, ngx_core_module, ngx_cycle,
+    ngx_cycle_t, ngx_process, ngx_process_slot, ngx_test_config, ngx_worker,
 };
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
@@ -73,6 +73,13 @@ fn is_root() -> bool {
 pub(crate) fn is_test() -> bool {
     // SAFETY: set once, when nginx reads its command line.
     unsafe { ngx_test_config != 0 }
+}
+
+/// Whether one process without a master is being reconfigured while it runs. nginx starts neither
+/// threads nor connections for the new configuration then: it would serve nobody.
+pub(super) fn is_reload_without_master() -> bool {
+    // SAFETY: set before any configuration is read; the cycle before the first has no configuration.
+    unsafe { ngx_process as u32 == NGX_PROCESS_SINGLE && !(*ngx_cycle).conf_ctx.is_null() }
 }
 
 /// Whether this process takes requests: the cache's manager and loader start the same way.

@@ -13,7 +13,7 @@ package AuthGate::Server;
 # %%PORT%% is what clients connect to; %%PORT_name%% is another free port, the same one for the same
 # name; %%DIR%% is a directory that workers can read (html/hello.txt is there); %%USERS%% and %%KEYS%%
 # are copies that a test may edit. Options: main => text for the main context, workers => N,
-# module => path ('' for none), user => the workers' user.
+# module => path ('' for none), user => the workers' user, single => 1 for master_process off.
 #
 # done_testing stops the server, and the test fails if there is an [alert] or [emerg] in its error log
 # that was not announced with expect_alert.
@@ -74,6 +74,7 @@ sub configure ($self, $http) {
     my $load   = $option->{module} ? "load_module $option->{module};" : '';
     my $main   = $option->{main} // '';
     my $user   = $> == 0 ? "user $option->{user};" : '';
+    $main .= "\nmaster_process off;" if $option->{single};
     my $text   = <<"EOF_CONF";
 $load
 $user
@@ -147,6 +148,7 @@ sub pid ($self) { return $self->{pid} }
 
 # The pids of the worker processes that take requests.
 sub workers ($self) {
+    return grep { $_ } $self->{pid} if $self->{option}{single};
     my $children = AuthGate::read_file("/proc/$self->{pid}/task/$self->{pid}/children");
     return grep { AuthGate::read_file("/proc/$_/cmdline") =~ /^nginx: worker process\0*$/ }
         split ' ', $children;
