@@ -8,6 +8,7 @@ use crate::nginx::request::Request;
 use crate::nginx::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::check::Check;
+use authgate_core::event::Event;
 use authgate_core::gate::{Cause, Decision, Gate, Identity, Outcome, Verdict};
 use authgate_core::mode::{Mode, Step};
 use authgate_core::pages::Page;
@@ -98,9 +99,8 @@ impl Site<'_> {
             self.realm.count(status);
         }
         if self.mode.tells(status) {
-            let (status, realm) = (status.as_str(), &self.realm.settings.name);
-            let text = format!("dry run: would refuse, reason \"{status}\", realm \"{realm}\"");
-            log::warn(request, &text);
+            let realm = self.realm.settings.name.clone();
+            log::event(request, &Event::WouldRefuse { reason: status, realm });
         }
         status
     }
@@ -114,7 +114,7 @@ fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
     });
     let Some(reply) = refusal else { return Phase::Refuse(500) };
     if matches!(reply.status, 401 | 403) && request.has_error_page(reply.status) {
-        return match reply::leave(request, realm, &reply) {
+        return match reply::leave(request, visit, realm, &reply) {
             Some(()) => Phase::Refuse(reply.status),
             None => Phase::Refuse(500),
         };

@@ -8,7 +8,7 @@ use ngx::ffi::{
 };
 
 /// Writes an event of a request; nginx adds the client and the request line.
-pub(super) fn event(request: Request<'_>, event: &Event) {
+pub(crate) fn event(request: Request<'_>, event: &Event) {
     let level = match event.level() {
         Level::Error => NGX_LOG_ERR,
         Level::Warn => NGX_LOG_WARN,
@@ -21,7 +21,7 @@ pub(super) fn event(request: Request<'_>, event: &Event) {
 }
 
 /// Writes a warning about a request.
-pub(crate) fn warn(request: Request<'_>, text: &str) {
+pub(super) fn warn(request: Request<'_>, text: &str) {
     write(request.log(), NGX_LOG_WARN, &format!("authgate: {text}"));
 }
 

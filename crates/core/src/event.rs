@@ -70,6 +70,13 @@ pub enum Event {
         /// The realm.
         realm: String,
     },
+    /// A dry run lets someone in whom the gate would refuse.
+    WouldRefuse {
+        /// Why.
+        reason: Status,
+        /// The realm.
+        realm: String,
+    },
 }
 
 /// What carried a login's user name and password.
@@ -119,7 +126,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Self::LoginFailed { .. } | Self::LoginLimited { .. } => Level::Error,
-            Self::LoginBusy { .. } => Level::Warn,
+            Self::LoginBusy { .. } | Self::WouldRefuse { .. } => Level::Warn,
             Self::LoginOk { .. }
             | Self::Logout { .. }
             | Self::Forbidden { .. }
@@ -137,6 +144,7 @@ impl Event {
             Self::LoginBusy { .. } => Status::Busy,
             Self::Forbidden { .. } => Status::Forbidden,
             Self::TokenRefused { reason, .. } => reason.status(),
+            Self::WouldRefuse { reason, .. } => *reason,
         }
     }
 }
@@ -166,6 +174,10 @@ impl fmt::Display for Event {
             }
             Self::TokenRefused { reason, realm } => {
                 write!(f, "token refused, reason \"{}\", realm \"{realm}\"", reason.as_str())
+            }
+            Self::WouldRefuse { reason, realm } => {
+                let reason = reason.as_str();
+                write!(f, "dry run: would refuse, reason \"{reason}\", realm \"{realm}\"")
             }
         }
     }

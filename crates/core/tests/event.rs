@@ -3,6 +3,7 @@
 use authgate_core::event::{Escaped, Event, Level, LoginMethod, Reason};
 use authgate_core::gate::Cause;
 use authgate_core::limit::LimitReason;
+use authgate_core::status::Status;
 use proptest::prelude::*;
 
 fn user() -> String {
@@ -70,6 +71,11 @@ fn every_line_to_the_letter() {
             Level::Info,
             r#"token refused, reason "password_changed", realm "ops""#,
         ),
+        (
+            Event::WouldRefuse { reason: Status::Missing, realm: realm() },
+            Level::Warn,
+            r#"dry run: would refuse, reason "missing", realm "ops""#,
+        ),
     ] {
         assert_eq!((event.to_string().as_str(), event.level()), (line, level));
     }
@@ -101,6 +107,7 @@ fn each_event_has_its_status() {
         (Event::Forbidden { user: user(), realm: realm() }, "forbidden"),
         (Event::TokenRefused { reason: Cause::Revoked, realm: realm() }, "revoked"),
         (Event::TokenRefused { reason: Cause::UnknownKey, realm: realm() }, "unknown_key"),
+        (Event::WouldRefuse { reason: Status::Expired, realm: realm() }, "expired"),
     ] {
         assert_eq!(event.status().as_str(), status, "{event}");
     }
