@@ -8,6 +8,7 @@ use super::reply::push_header;
 use super::request::{Request, bytes};
 use super::visit::Visit;
 use crate::access;
+use authgate_core::response::{self, Private};
 use http::HeaderValue;
 use ngx::ffi::{
     NGX_ERROR, ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_header_filter,
@@ -47,6 +48,9 @@ fn apply(request: Request<'_>) -> Option<()> {
     for (name, value) in visit.reply_headers.take() {
         set_header(request, name, &value)?;
     }
+    if request.is_main() && visit.unstored.take() {
+        set_header(request, "Cache-Control", "no-store")?;
+    }
     if let Some(cookie) = access::renewal(request, visit) {
         set_header(request, "Set-Cookie", &cookie)?;
         keep_private(request)?;
@@ -54,22 +58,11 @@ fn apply(request: Request<'_>) -> Option<()> {
     Some(())
 }
 
-/// Sets a field: once, whatever `expires`, `add_header` or an application said, but for fields of
-/// which an answer may have several.
+/// Sets a field, and takes out what the gate's word replaces.
 fn set_header(request: Request<'_>, name: &'static str, value: &str) -> Option<()> {
     // Nothing with a line break in it gets out, wherever it came from. A user name may be UTF-8.
     HeaderValue::from_bytes(value.as_bytes()).ok()?;
-    if !["Set-Cookie", "WWW-Authenticate"].contains(&name) {
-        remove(request, |line, _| line.eq_ignore_ascii_case(name.as_bytes()));
-    }
-    if name == "WWW-Authenticate" {
-        // auth_request has copied that of its subrequest.
-        let own = value.as_bytes();
-        remove(request, |line, text| line.eq_ignore_ascii_case(name.as_bytes()) && text == own);
-    }
-    if name == "Cache-Control" {
-        remove(request, |line, _| line.eq_ignore_ascii_case(b"expires"));
-    }
+    remove(request, |line, text| response::replaces((name, value), line, text));
     let line = push_header(request, name, value)?;
     if name == "WWW-Authenticate" {
         // SAFETY: headers_out of a live request; auth_request takes the challenge of its subrequest
@@ -81,16 +74,12 @@ fn set_header(request: Request<'_>, name: &'static str, value: &str) -> Option<(
 
 /// A renewed cookie is for one visitor: no cache in between may keep the answer.
 fn keep_private(request: Request<'_>) -> Option<()> {
-    let mut private = false;
-    remove(request, |name, value| {
-        let says = |word: &[u8]| {
-            value.to_ascii_lowercase().windows(word.len()).any(|window| window == word)
-        };
-        let control = name.eq_ignore_ascii_case(b"cache-control");
-        private |= control && (says(b"private") || says(b"no-store"));
-        control && says(b"public")
-    });
-    if private { Some(()) } else { push_header(request, "Cache-Control", "private").map(|_| ()) }
+    let mut private = Private::default();
+    remove(request, |name, value| !private.keeps(name, value));
+    match private.missing() {
+        Some(control) => push_header(request, "Cache-Control", control).map(drop),
+        None => Some(()),
+    }
 }
 
 fn drop_foreign_cookies(request: Request<'_>) {

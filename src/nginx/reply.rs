@@ -133,22 +133,20 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
 }
 
 /// Leaves a refusal to the location's own `error_page`, with the challenge and without caching.
-pub(crate) fn leave(request: Request<'_>, realm: &Realm, reply: &Reply) -> Option<()> {
+pub(crate) fn leave(
+    request: Request<'_>,
+    visit: &Visit<'_>,
+    realm: &Realm,
+    reply: &Reply,
+) -> Option<()> {
     if let Some(event) = &reply.event {
         record(request, realm, event);
     }
-    for (name, value) in &reply.headers {
-        match *name {
-            "WWW-Authenticate" => {
-                let line = push_header(request, name, value)?;
-                // SAFETY: headers_out of a live request; nginx links further challenges to it.
-                unsafe { (*request.raw()).headers_out.www_authenticate = line }
-            }
-            "Cache-Control" => {
-                push_header(request, name, value)?;
-            }
-            _ => {}
-        }
+    visit.unstored.set(true);
+    for (_, value) in reply.headers.iter().filter(|(name, _)| *name == "WWW-Authenticate") {
+        let line = push_header(request, "WWW-Authenticate", value)?;
+        // SAFETY: headers_out of a live request; nginx links further challenges to it.
+        unsafe { (*request.raw()).headers_out.www_authenticate = line }
     }
     Some(())
 }

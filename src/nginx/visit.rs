@@ -37,6 +37,8 @@ pub(crate) struct Visit<'r> {
     pub admitted_by: Cell<Option<&'r Realm>>,
     /// The fields of the gate's own answer, set last.
     pub reply_headers: RefCell<Vec<(&'static str, String)>>,
+    /// Whether a refusal has been left to the location's `error_page`: no cache keeps what that shows.
+    pub unstored: Cell<bool>,
     /// A body that is being read.
     pub(super) reading: RefCell<Option<Reading>>,
     /// How a sign-in or a sign-out ended, for `$authgate_status`.
@@ -85,6 +87,7 @@ impl<'r> Visit<'r> {
             counted: Cell::default(),
             admitted_by: Cell::default(),
             reply_headers: RefCell::default(),
+            unstored: Cell::default(),
             reading: RefCell::default(),
             outcome: Cell::default(),
             login: Cell::default(),

@@ -32,6 +32,7 @@ mod query;
 pub mod queue;
 pub mod reply;
 pub mod request;
+pub mod response;
 pub mod return_path;
 pub mod return_target;
 pub mod rules;
