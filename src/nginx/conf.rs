@@ -9,8 +9,8 @@ use super::server_names;
 use crate::realm::Realm;
 use authgate_core::hosts::Hosts;
 use authgate_core::settings::Settings;
-use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK, Pool};
-use ngx::ffi::{ngx_conf_t, ngx_log_t, ngx_str_t};
+use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK};
+use ngx::ffi::{ngx_conf_t, ngx_log_t, ngx_pool_cleanup_add, ngx_str_t};
 use std::ffi::{c_char, c_void};
 use std::fmt;
 use std::ptr::null_mut;
@@ -78,9 +78,23 @@ impl ServerConf {
 /// Makes an empty configuration, dropped with nginx's pool.
 pub(super) unsafe extern "C" fn create<T: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
     guard(null_mut(), || {
-        // SAFETY: nginx calls this with its configuration and a live pool.
-        unsafe { Pool::from_ngx_pool((*cf).pool).allocate(T::default()).cast() }
+        // SAFETY: nginx calls this with its configuration and a live pool. The record has room for
+        // a T, aligned as all of the pool's memory, which `drop_conf` drops once.
+        unsafe {
+            // ngx's Pool::allocate writes to its memory even where it has got none.
+            let Some(record) = ngx_pool_cleanup_add((*cf).pool, size_of::<T>()).as_mut() else {
+                return null_mut();
+            };
+            record.data.cast::<T>().write(T::default());
+            record.handler = Some(drop_conf::<T>);
+            record.data
+        }
     })
+}
+
+unsafe extern "C" fn drop_conf<T>(conf: *mut c_void) {
+    // SAFETY: nginx calls this once, with the data of a record that `create` has filled.
+    guard((), || unsafe { conf.cast::<T>().drop_in_place() });
 }
 
 /// Finds the realm that a directive names; `None` where it says `off`.

@@ -12,7 +12,7 @@ use authgate_core::response::{self, Private};
 use http::HeaderValue;
 use ngx::ffi::{
     NGX_ERROR, ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_header_filter,
-    ngx_int_t,
+    ngx_int_t, ngx_table_elt_t,
 };
 
 static mut NEXT: ngx_http_output_header_filter_pt = None;
@@ -45,9 +45,7 @@ fn apply(request: Request<'_>) -> Option<()> {
     }
     drop_foreign_cookies(request);
     let Some(visit) = Visit::find(request) else { return Some(()) };
-    for (name, value) in visit.reply_headers.take() {
-        set_header(request, name, &value)?;
-    }
+    set_all(request, visit.reply_headers.take())?;
     if request.is_main() && visit.unstored.take() {
         set_header(request, "Cache-Control", "no-store")?;
     }
@@ -58,8 +56,26 @@ fn apply(request: Request<'_>) -> Option<()> {
     Some(())
 }
 
+/// Sets the fields of an answer, or none of them: the page that then tells of the failure has none.
+fn set_all(request: Request<'_>, fields: Vec<(&'static str, String)>) -> Option<()> {
+    let mut lines = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        let Some(line) = set_header(request, name, &value) else {
+            // SAFETY: lines of the live request's headers_out; one with hash 0 is not sent.
+            lines.into_iter().for_each(|line: *mut ngx_table_elt_t| unsafe { (*line).hash = 0 });
+            return None;
+        };
+        lines.push(line);
+    }
+    Some(())
+}
+
 /// Sets a field, and takes out what the gate's word replaces.
-fn set_header(request: Request<'_>, name: &'static str, value: &str) -> Option<()> {
+fn set_header(
+    request: Request<'_>,
+    name: &'static str,
+    value: &str,
+) -> Option<*mut ngx_table_elt_t> {
     // Nothing with a line break in it gets out, wherever it came from. A user name may be UTF-8.
     HeaderValue::from_bytes(value.as_bytes()).ok()?;
     remove(request, |line, text| response::replaces((name, value), line, text));
@@ -69,7 +85,7 @@ fn set_header(request: Request<'_>, name: &'static str, value: &str) -> Option<(
         // from here.
         unsafe { (*request.raw()).headers_out.www_authenticate = line }
     }
-    Some(())
+    Some(line)
 }
 
 /// A renewed cookie is for one visitor: no cache in between may keep the answer.

@@ -77,6 +77,11 @@ pub(crate) fn deliver(request: Request<'_>, visit: &Visit<'_>, reply: Reply) -> 
             visit.reply_headers.replace(headers);
             describe(&mut *raw, status, content_type, text.len());
             code = send_body(request, text.as_bytes()).unwrap_or(NGX_ERROR as ngx_int_t);
+            if code == NGX_ERROR as ngx_int_t && (*raw).header_sent() == 0 {
+                // Memory is short: nginx's own page needs less of it. It has none of our fields.
+                drop(visit.reply_headers.take());
+                code = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+            }
         }
         ngx_http_finalize_request(raw, code);
     }
@@ -112,11 +117,12 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
     // SAFETY: by the caller's promise; the buffer lies in the request's memory and outlives the
     // sending; all fields zero is an empty ngx_buf_t.
     unsafe {
+        // Before the header: where memory is short, another answer can still be given.
+        let buffer = ngx::ffi::ngx_pcalloc(request.get().pool, size_of::<ngx_buf_t>());
+        let buffer = buffer.cast::<ngx_buf_t>().as_mut()?;
         let mut code = ngx_http_send_header(raw);
         let refused = code == NGX_ERROR as ngx_int_t || code > NGX_OK as ngx_int_t;
         if !refused && (*raw).header_only() == 0 {
-            let buffer = ngx::ffi::ngx_pcalloc(request.get().pool, size_of::<ngx_buf_t>());
-            let buffer = buffer.cast::<ngx_buf_t>().as_mut()?;
             let main = u32::from(request.is_main());
             let content = u32::from(!copy.is_empty());
             buffer.pos = copy.as_mut_ptr();

@@ -13,7 +13,8 @@ package AuthGate::Server;
 # %%PORT%% is what clients connect to; %%PORT_name%% is another free port, the same one for the same
 # name; %%DIR%% is a directory that workers can read (html/hello.txt is there); %%USERS%% and %%KEYS%%
 # are copies that a test may edit. Options: main => text for the main context, workers => N,
-# module => path ('' for none), user => the workers' user, single => 1 for master_process off.
+# module => path ('' for none), user => the workers' user, single => 1 for master_process off,
+# env => environment variables of nginx's own.
 #
 # done_testing stops the server, and the test fails if there is an [alert] or [emerg] in its error log
 # that was not announced with expect_alert.
@@ -128,6 +129,7 @@ sub run ($self) {
     if (!$pid) {
         open STDOUT, '>>', $self->path('logs/output.log') or POSIX::_exit(127);
         open STDERR, '>&', \*STDOUT or POSIX::_exit(127);
+        local %ENV = (%ENV, %{ $self->{option}{env} // {} });
         exec $self->command('-g', 'daemon off;') or POSIX::_exit(127);
     }
     $self->{pid} = $pid;
