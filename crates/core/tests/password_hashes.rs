@@ -153,6 +153,23 @@ fn sha_crypt_and_yescrypt_are_held_to_their_form_and_range() {
     assert!(PasswordHash::parse(&format!("$y$jDT$salt${hash}"), false).is_ok());
     assert_eq!(yescrypt("jET"), "yescrypt memory is over 256 MiB");
     assert_eq!(yescrypt("jzzzzzzT"), "malformed yescrypt hash");
+    // crypt(3) takes no salt, and makes no hash, of bits that are no whole bytes
+    for bad in ["abc", "a", "abcde", "saltz"] {
+        assert_eq!(refusal(&format!("$y$jDT${bad}${hash}")), "malformed yescrypt hash", "{bad}");
+    }
+    assert!(PasswordHash::parse(&format!("$y$jDT$ab/${hash}"), false).is_ok());
+    let [short, long] = ["a".repeat(42), "a".repeat(85)];
+    for (end, is_taken) in [("D", true), ("E", false), ("z", false)] {
+        for text in [format!("$5$salt${short}{end}"), format!("$y$jDT$salt${short}{end}")] {
+            assert_eq!(PasswordHash::parse(&text, false).is_ok(), is_taken, "{text}");
+        }
+    }
+    for (end, is_taken) in [("1", true), ("2", false)] {
+        let text = format!("$6$salt${long}{end}");
+        assert_eq!(PasswordHash::parse(&text, false).is_ok(), is_taken, "{text}");
+        let text = format!("$1$salt${}{end}", "a".repeat(21));
+        assert_eq!(PasswordHash::parse(&text, true).is_ok(), is_taken, "{text}");
+    }
     // time of its own (t=2), and the classic mode
     assert_eq!(yescrypt("j9T//"), "malformed yescrypt hash");
     assert_eq!(yescrypt(".9T"), "malformed yescrypt hash");

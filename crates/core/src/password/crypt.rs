@@ -61,7 +61,8 @@ fn yescrypt(rest: &str) -> Result<Scheme, HashError> {
     check_blocks("yescrypt", n, r, p)?;
     let plain = yescrypt::Params::new(yescrypt::Mode::default(), n, r, p);
     // 512 bits of salt at the most, 256 bits of hash
-    if plain != Ok(params) || !salted(rest, 86, 43) {
+    let salt = rest.split('$').next().unwrap_or_default();
+    if plain != Ok(params) || !salted(rest, 86, 43) || !is_whole(salt) {
         return Err(malformed("yescrypt"));
     }
     let log_n = u8::try_from(n.ilog2()).map_err(|_| malformed("yescrypt"))?;
@@ -76,13 +77,31 @@ fn sha1(rest: &str, is_length: impl Fn(usize) -> bool) -> Result<(), HashError> 
 /// `salt$hash`
 fn salted(text: &str, max_salt: usize, length: usize) -> bool {
     text.split_once('$').is_some_and(|(salt, hash)| {
-        salt.len() <= max_salt && is_crypt64(salt) && hash.len() == length && is_crypt64(hash)
+        salt.len() <= max_salt && is_crypt64(salt) && hash.len() == length && is_whole(hash)
     })
 }
 
 /// Of the alphabet of crypt(3).
 fn is_crypt64(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/'))
+    text.bytes().all(|byte| crypt64(byte).is_some())
+}
+
+/// The same, of whole bytes: crypt(3) writes nothing else. The low bits come first, so that what is
+/// left over are the high ones of the last character.
+fn is_whole(text: &str) -> bool {
+    let left_over = text.len() * 6 % 8;
+    let last = text.bytes().next_back().and_then(crypt64).unwrap_or_default();
+    is_crypt64(text) && left_over < 6 && last >> (6 - left_over) == 0
+}
+
+fn crypt64(digit: u8) -> Option<u8> {
+    match digit {
+        b'.' | b'/' => Some(digit - b'.'),
+        b'0'..=b'9' => Some(digit - b'0' + 2),
+        b'A'..=b'Z' => Some(digit - b'A' + 12),
+        b'a'..=b'z' => Some(digit - b'a' + 38),
+        _ => None,
+    }
 }
 
 fn malformed(name: &'static str) -> HashError {
