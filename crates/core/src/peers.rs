@@ -49,11 +49,20 @@ impl Peers {
 }
 
 fn network(text: &str) -> Option<IpNet> {
-    let network = match text.split_once('/') {
-        None => IpNet::from(IpAddr::from_str(text).ok()?),
-        Some(_) => text.parse().ok()?,
+    // The address is read as one without a length is: the parser of networks takes leading zeros,
+    // which others take for octal.
+    let (address, length) = match text.split_once('/') {
+        None => (text, None),
+        Some((address, length)) => (address, Some(decimal(length)?)),
     };
-    Some(canonical(network).trunc())
+    let address = IpAddr::from_str(address).ok()?;
+    let network = length.map_or(Ok(address.into()), |length| IpNet::new(address, length));
+    Some(canonical(network.ok()?).trunc())
+}
+
+/// A number as it is written only once.
+fn decimal(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|number: &u8| number.to_string() == text)
 }
 
 /// IPv4-mapped networks are those of IPv4.
@@ -147,6 +156,9 @@ mod tests {
             "localhost",
             "192.0.2",
             "192.0.2.07",
+            "192.0.2.07/24",
+            "00.0.0.0/0",
+            "192.0.2.0/024",
             "192.0.2.7/33",
             "192.0.2.7/",
             "192.0.2.7/+8",
