@@ -67,7 +67,13 @@ fn is_sendable(byte: u8) -> bool {
 fn is_plain(path: &[u8]) -> bool {
     !path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\')
         && !path.windows(2).any(|pair| pair == b"//")
-        && !path.split(|&byte| byte == b'/').any(|segment| segment == b"." || segment == b"..")
+        && !path.split(|&byte| byte == b'/').any(is_dot_segment)
+}
+
+/// A query or a fragment ends the path, and with it the segment.
+fn is_dot_segment(segment: &[u8]) -> bool {
+    let name = segment.split(|byte| b"?#".contains(byte)).next();
+    matches!(name, Some(b"." | b".."))
 }
 
 /// Whether the path, in this reading, is the gate's login or logout page.

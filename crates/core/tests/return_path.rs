@@ -304,6 +304,16 @@ fn d52_no_extra_header_line() {
 }
 
 #[test]
+fn d50_a_dot_segment_ends_at_the_fragment_too() {
+    for path in ["/.#x", "/a/..#", "/a/.%23x", "/a/%2e%2e#", "/a/..%3fx", "/a/..%253fx", "/..#/b"] {
+        assert_eq!(parse(path.as_bytes()).as_str(), "/", "{path}");
+    }
+    for path in ["/a.#x", "/what%3f.", "/a#.x", "/...#", "/.a%23"] {
+        assert_eq!(parse(path.as_bytes()).as_str(), path);
+    }
+}
+
+#[test]
 fn d53_honest_paths_byte_for_byte() {
     for path in [
         "/",
