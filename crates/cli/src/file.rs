@@ -2,13 +2,28 @@
 
 use crate::failure::Failure;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::error(path, describe(&error)))
+}
+
+/// The same; "-" is standard input, where somebody has to write to it.
+pub(crate) fn read_or_input(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path != Path::new("-") {
+        return read(path);
+    }
+    let mut text = Vec::new();
+    let input = io::stdin().lock();
+    if !input.is_terminal() {
+        let mut input = input;
+        let read = input.read_to_end(&mut text);
+        read.map_err(|error| Failure::error(Path::new("standard input"), describe(&error)))?;
+    }
+    Ok(text)
 }
 
 /// `None` where there is no such file.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod check_config;
 mod clock;
 mod crypt;
 mod failure;
@@ -44,8 +45,8 @@ enum Command {
     /// Sessions: end them before their time
     #[command(subcommand)]
     Session(session::Command),
-    /// Check a users, keys or groups file as "nginx -t" would
     Check(check::Arguments),
+    CheckConfig(check_config::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Token(command) => token::run(&command),
         Command::Session(command) => session::run(&command),
         Command::Check(arguments) => check::run(&arguments),
+        Command::CheckConfig(arguments) => check_config::run(&arguments),
     };
     match answer {
         Ok(output) => print(&output),

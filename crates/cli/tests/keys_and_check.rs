@@ -151,6 +151,7 @@ fn every_command_has_help_with_an_example() {
         "token inspect",
         "session revoke",
         "check",
+        "check-config",
     ] {
         let mut arguments: Vec<_> = command.split(' ').collect();
         arguments.push("--help");

@@ -1,0 +1,79 @@
+//! The examples of nginx-conf/ and of the documentation: no false alarm.
+
+#![allow(clippy::unwrap_used, reason = "test helpers outside of test functions")]
+
+use authgate_lint::files::{File, read};
+use authgate_lint::finding::Level;
+use authgate_lint::{findings, has_gate};
+use std::fs;
+use std::path::Path;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// What /etc/nginx/authgate has is in nginx-conf/ here.
+fn find(name: &str) -> Vec<File> {
+    let file = name.rsplit('/').next().unwrap();
+    let text = fs::read_to_string(Path::new(ROOT).join("nginx-conf").join(file));
+    vec![File { name: name.into(), text: text.unwrap_or_default() }]
+}
+
+/// Those of all rules but one.
+fn warnings(name: &str, text: String, but: &str) -> Vec<String> {
+    let config = read(&File { name: name.into(), text }, &mut find).unwrap();
+    let found = findings(&config).into_iter().filter(|finding| finding.level == Level::Warning);
+    let found = found.filter(|finding| finding.rule != but);
+    found.map(|finding| format!("{} {} {}", finding.place, finding.rule, finding.text)).collect()
+}
+
+#[test]
+fn no_example_is_warned_of() {
+    let mut count = 0;
+    for entry in fs::read_dir(Path::new(ROOT).join("nginx-conf")).unwrap() {
+        let path = entry.unwrap().path();
+        let (name, text) = (path.display().to_string(), fs::read_to_string(&path).unwrap());
+        assert_eq!(warnings(&name, text, ""), [""; 0]);
+        count += 1;
+    }
+    assert!(count > 7, "{count}");
+}
+
+#[test]
+fn examples_that_are_gates_are_known_as_such() {
+    for name in ["prometheus.conf", "grafana.conf", "auth-request.conf", "forward-auth.conf"] {
+        let main = find(name).remove(0);
+        assert!(has_gate(&read(&main, &mut find).unwrap()), "{name}");
+    }
+}
+
+/// The blocks of configuration in a page.
+fn blocks(page: &str) -> Vec<String> {
+    let mut parts = page.split("```nginx\n").skip(1);
+    let mut blocks = Vec::new();
+    for part in &mut parts {
+        blocks.push(part.split("```").next().unwrap().to_owned());
+    }
+    blocks
+}
+
+/// What the documentation shows on purpose: what is open, and says so.
+const ON_PURPOSE: [&str; 1] = ["authgate_dry_run on;"];
+
+#[test]
+fn no_example_of_the_documentation_is_warned_of() {
+    let mut count = 0;
+    let pages =
+        fs::read_dir(Path::new(ROOT).join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    for page in pages.chain([Path::new(ROOT).join("README.md")]) {
+        for block in blocks(&fs::read_to_string(&page).unwrap()) {
+            if ON_PURPOSE.iter().any(|line| block.contains(line)) {
+                continue;
+            }
+            // Most leave out what is not their matter, as "listen".
+            let found = warnings(&page.display().to_string(), block.clone(), "tls");
+            assert_eq!(found, [""; 0], "{block}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count}");
+}
