@@ -21,6 +21,7 @@ class Answer:
         self.length = int(fields.get("Content-Length", 0))
         self.chunked = "Transfer-Encoding" in fields
         self.closes = fields.get("Connection") == "close"
+        self.clock = float(fields.get("X-Clock", 0))
         self.gate = fields.get("X-Gate", "")
         self.cookie = fields.get("Set-Cookie", "").partition(";")[0].partition("=")[2]
 
@@ -41,6 +42,7 @@ class Connection:
     def ask(self, *requests):
         """Sends them all at once and gives their answers."""
         reused = self.socket is not None
+        self.heard = False
         answers = []
         try:
             if not reused:
@@ -52,7 +54,8 @@ class Connection:
                 answers.append(self.answer())
         except OSError as error:
             self.close()
-            raise Lost(error, answers[-1].closes if answers else reused) from None
+            idle = answers[-1].closes if answers else reused and not self.heard and not isinstance(error, TimeoutError)
+            raise Lost(error, idle) from None
         if answers[-1].closes:
             self.close()
         return answers
@@ -60,6 +63,7 @@ class Connection:
     def answer(self):
         head = []
         while (line := self.file.readline()) != b"\r\n":
+            self.heard = bool(line)
             if not line.endswith(b"\r\n"):
                 raise ConnectionResetError("closed")
             head.append(line)

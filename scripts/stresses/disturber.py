@@ -47,6 +47,23 @@ class Disturber:
         self.nginx.wait_for_workers(without=[victim])
         self.failures_are_expected(time.monotonic() + 1)
 
+    def kill_with_lock(self, seconds=2.0):
+        """Kills a worker in the moment in which it has locked the realm's zone; false where none was met so. The
+        lock is the zone's first word: the process that has it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            victim = random.choice(self.nginx.workers())
+            os.kill(victim, signal.SIGSTOP)
+            if self.nginx.zone_word(victim) == victim:
+                self.failures_are_expected(float("inf"))
+                os.kill(victim, signal.SIGKILL)
+                self.nginx.wait_for_workers(without=[victim])
+                self.failures_are_expected(time.monotonic() + 1)
+                return True
+            os.kill(victim, signal.SIGCONT)
+            time.sleep(random.uniform(0, 0.001))
+        return False
+
     def restart(self):
         self.failures_are_expected(float("inf"))
         os.kill(self.nginx.master(), signal.SIGQUIT)
@@ -54,9 +71,10 @@ class Disturber:
         self.nginx.start()
         self.failures_are_expected(time.monotonic() + 1)
 
-    def kill_all(self):
+    def kill_all(self, meanwhile=lambda: None):
         self.failures_are_expected(float("inf"))
         self.nginx.kill_all()
+        meanwhile()
         self.nginx.start()
         self.failures_are_expected(time.monotonic() + 1)
 

@@ -18,6 +18,10 @@ PEOPLE, MACHINES = 40, 40_000
 
 class MeteredNginx(Nginx):
     main = ""  # without worker_shutdown_timeout a reload waits for all requests
+    machines = MACHINES
+    # Where one port's connections go to each worker's own queue, a reload loses some: nginx alone, too.
+    listen = "reuseport"
+    realm = "limit retries=5 find=1h ban=10h user_retries=100000; zone 64m;"
 
     def write_files(self):
         self.tokens = Maker(REALM)
@@ -26,7 +30,7 @@ class MeteredNginx(Nginx):
                               capture_output=True).stdout
         hashed = line.strip().partition(":")[2]
         people = (f"person{n}:{hashed}:groups={'dev' if n % 2 else 'sre'}\n" for n in range(PEOPLE))
-        machines = (f"machine{n}:{hashed}\n" for n in range(MACHINES))
+        machines = (f"machine{n}:{hashed}\n" for n in range(self.machines))
         (self.dir / "users").write_text("".join([*people, *machines]))
         (self.dir / "keys").write_text(self.tokens.keys_file())
         (self.dir / "keys").chmod(0o600)
@@ -43,11 +47,10 @@ class MeteredNginx(Nginx):
         accept cookie bearer basic;
         basic_cache 10h;
         session idle=10h max=12h;
-        limit retries=5 find=1h ban=10h user_retries=100000;
-        zone 64m;
+        {self.realm}
     }}
     server {{
-        listen 127.0.0.1:{self.port} reuseport;
+        listen 127.0.0.1:{self.port} {self.listen};
         root {self.dir}/html;
         set_real_ip_from 127.0.0.1;
         real_ip_header X-Real-IP;

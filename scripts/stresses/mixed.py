@@ -8,47 +8,50 @@ import urllib.parse
 from collections import Counter, deque
 
 from .connection import Connection, Lost
-from .metered import MACHINES, PEOPLE
+from .metered import PEOPLE
 from .nginx import PASSWORD
 from .token import METHOD, PATH
 
 AT_ONCE = 8  # equal credentials
 
-# No two requests that fail come from one network, or it would be banned; and no two bring the same wrong
-# credential: of those that come at once only one is checked.
-networks = itertools.count(1)
-mistakes = itertools.count(1)
-machines = itertools.count(0)
-# Machines that have shown their password lately; `append` and reading one are atomic.
-known = deque(maxlen=100)
 
+class Supply:
+    """What several clients take their requests from. No two that fail come from one network, or it would be banned;
+    and no two bring the same wrong credential: of those that come at once only one is checked."""
 
-def network():
-    number = next(networks)
-    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    def __init__(self, machines):
+        self.networks, self.mistakes = itertools.count(1), itertools.count(1)
+        # Those that have not been seen yet: what they ask first is checked.
+        self.machines = iter(range(machines))
+        # Those that have shown their password lately; `append` and reading one are atomic.
+        self.known = deque(maxlen=100)
 
+    def network(self):
+        number = next(self.networks)
+        return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
-def wrong():
-    return f"wrong {next(mistakes)}"
+    def wrong(self):
+        return f"wrong {next(self.mistakes)}"
+
+    def machine(self):
+        number = next(self.machines, None)
+        return None if number is None else f"machine{number}"
 
 
 def basic(user, password=PASSWORD):
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def machine():
-    """One that has not been seen yet; what it asks first is checked."""
-    number = next(machines)
-    return f"machine{number}" if number < MACHINES else None
-
-
 class Mixed(threading.Thread):
     """One client. `counts` is what the gate has to say at the end."""
 
-    def __init__(self, nginx, stop, seed):
+    always = {"Connection": "close"}
+
+    def __init__(self, nginx, stop, seed, supply):
         super().__init__(daemon=True)
         self.nginx, self.tokens, self.stop = nginx, nginx.tokens, stop
-        self.random = random.Random(seed)
+        self.random, self.supply = random.Random(seed), supply
+        self.requests = 0
         self.counts, self.actions = Counter(), Counter()
         self.strange, self.lost = [], []
         self.live, self.ended = [], deque(maxlen=50)
@@ -75,13 +78,18 @@ class Mixed(threading.Thread):
         return answer
 
     def request(self, path, method, body, headers):
-        headers = {"Host": "127.0.0.1", "Connection": "close", "X_Real_IP": network(), **headers}
+        headers = {"Host": "127.0.0.1", **self.always, "X_Real_IP": self.supply.network(), **headers}
         if body is not None:
             headers |= {"Content_Type": "application/x-www-form-urlencoded", "Content_Length": len(body)}
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         return f"{method} {path} HTTP/1.1\r\n{head}\r\n{body or ''}".encode()
 
     def send(self, request):
+        self.requests += 1
+        return self.send_apart(request)
+
+    def send_apart(self, request):
+        """On a connection of its own."""
         try:
             answer, = Connection(self.nginx.port).ask(request)
             return answer
@@ -188,7 +196,7 @@ class Mixed(threading.Thread):
         # The main request's own location has no gate.
         for status, verdict, login, headers in [
             (200, "ok", None, headers), (401, "missing", None, {}),
-            (401, "bad_password", ("basic", "bad_password"), {"Authorization": basic(self.person(), wrong())}),
+            (401, "bad_password", ("basic", "bad_password"), {"Authorization": self.wrong_basic(self.person())}),
         ]:
             answer = self.send(self.request("/by-request", "GET", None, headers))
             if answer:
@@ -205,53 +213,57 @@ class Mixed(threading.Thread):
 
     # ---- Basic ----
 
+    def wrong_basic(self, user):
+        return basic(user, self.supply.wrong())
+
     def basic_known(self):
-        if known:
-            self.ask(200, "ok", Authorization=basic(self.random.choice(known)))
+        if self.supply.known:
+            self.ask(200, "ok", Authorization=basic(self.random.choice(self.supply.known)))
 
     def basic_cold(self):
-        if user := machine():
+        if user := self.supply.machine():
             self.ask(200, "ok", login=("basic", "ok"), Authorization=basic(user))
-            known.append(user)
+            self.supply.known.append(user)
 
     def basic_at_once(self):
         """Equal credentials that nobody knows: one of them is checked."""
-        if user := machine():
+        if user := self.supply.machine():
             request = self.request("/file", "GET", None, {"Authorization": basic(user)})
             answers = []
-            threads = [threading.Thread(target=lambda: answers.append(self.send(request))) for _ in range(AT_ONCE)]
+            threads = [threading.Thread(target=lambda: answers.append(self.send_apart(request))) for _ in range(AT_ONCE)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
+            self.requests += AT_ONCE
             for answer in answers:
                 self.judge(answer, 200, "ok", "equal at once")
             self.counts["logins basic ok"] += 1
             self.counts["checks"] += 1
-            known.append(user)
+            self.supply.known.append(user)
 
     def basic_wrong(self):
-        self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=basic(self.person(), wrong()))
+        self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=self.wrong_basic(self.person()))
 
     def basic_nobody(self):
-        self.ask(401, "unknown_user", login=("basic", "unknown_user"), Authorization=basic("nobody", wrong()))
+        self.ask(401, "unknown_user", login=("basic", "unknown_user"), Authorization=self.wrong_basic("nobody"))
 
     def basic_malformed(self):
         self.ask(401, "malformed", Authorization="Basic ?")
 
     def banned(self):
         """Five failures of one network; what needs no check still passes."""
-        here = {"X_Real_IP": network()}
+        here = {"X_Real_IP": self.supply.network()}
         for _ in range(3):
             self.form(403, "bad_password", self.person(), "wrong", **here)
         for _ in range(2):
-            credential = basic(self.person(), wrong())
+            credential = self.wrong_basic(self.person())
             self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=credential, **here)
         self.form(429, "limited", self.person(), **here)
-        if user := machine():
+        if user := self.supply.machine():
             self.ask(429, "limited", login=("basic", "limited"), Authorization=basic(user), **here)
-        if known:
-            self.ask(200, "ok", Authorization=basic(self.random.choice(known)), **here)
+        if self.supply.known:
+            self.ask(200, "ok", Authorization=basic(self.random.choice(self.supply.known)), **here)
 
     # ---- API tokens ----
 

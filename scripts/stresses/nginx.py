@@ -1,5 +1,6 @@
-"""An nginx with four workers, and what can be seen of it from outside."""
+"""An nginx with some workers, and what can be seen of it from outside."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 from benches.nginx import MODULE, free_port, wait_for
@@ -23,8 +25,13 @@ def read(path):
 
 
 def is_alive(pid):
-    stat = read(f"/proc/{pid}/stat")
-    return bool(stat) and stat.rpartition(") ")[2][0] not in "ZX"
+    return is_running(read(f"/proc/{pid}/stat").rpartition(") ")[2].split())
+
+
+def is_running(stat):
+    """What follows the name in a process's stat. A zombie with threads that are still on their way out has its files
+    and its memory."""
+    return len(stat) > 17 and (stat[0] not in "ZX" or int(stat[17]) > 1)
 
 
 def users_file():
@@ -38,6 +45,13 @@ class Nginx:
     """An nginx in the background. Each zone has a number, its generation, which every answer carries."""
 
     main = "worker_shutdown_timeout 5s;"
+    events = "worker_connections 1024;"
+    workers_wanted = WORKERS
+    with_module = True
+    zone_unit, limit = "m", "off"
+    environment = None
+    # A killed process is what we did.
+    expected = r"exited on signal 9|shared memory zone .* was locked by"
 
     def __init__(self, with_state=True):
         self.dir = Path(tempfile.mkdtemp(prefix="authgate-stress-"))
@@ -47,7 +61,7 @@ class Nginx:
         self.write_files()
         self.with_state = with_state
         self.program = shutil.which("nginx") or sys.exit("no nginx")
-        self.port, self.replay_port = free_port(), free_port()
+        self.port, self.replay_port, self.status_port = free_port(), free_port(), free_port()
         self.zone_size = 4
         self.generation = 0
         self.began = {}
@@ -65,13 +79,13 @@ class Nginx:
     def configure(self, generation):
         user = "user nobody nogroup;" if os.geteuid() == 0 else ""
         (self.dir / "nginx.conf").write_text(f"""
-load_module {MODULE};
+{f"load_module {MODULE};" if self.with_module else ""}
 {user}
-worker_processes {WORKERS};
+worker_processes {self.workers_wanted};
 {self.main}
 pid {self.dir}/nginx.pid;
 error_log {self.dir}/error.log notice;
-events {{ worker_connections 1024; }}
+events {{ {self.events} }}
 http {{
     access_log off;
     keepalive_requests 100000000;
@@ -90,9 +104,9 @@ http {{
         return f"""
     authgate_realm {REALM} {{
         users {self.dir}/users;
-        limit off;
+        limit {self.limit};
         session idle=10h max=12h;
-        zone {self.zone_size}m;
+        zone {self.zone_size}{self.zone_unit};
         {state}
     }}
     server {{
@@ -102,14 +116,24 @@ http {{
         authgate {REALM};
         add_header X-Worker $pid always;
         add_header X-Generation {generation} always;
+    }}
+    server {{
+        listen 127.0.0.1:{self.status_port};
+        location / {{ authgate_status {REALM}; }}
     }}"""
+
+    def status(self):
+        """What authgate_status says."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/", timeout=20) as answer:
+            return json.load(answer)
 
     def command(self):
         return [self.program, "-e", f"{self.dir}/error.log", "-p", f"{self.dir}/", "-c", f"{self.dir}/nginx.conf"]
 
     def start(self):
         self.new_generation()
-        started = subprocess.run(self.command(), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        started = subprocess.run(self.command(), capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                                 env=self.environment)
         if started.returncode:
             raise RuntimeError(f"nginx did not start: {started.stderr}")
         self.wait_for_workers()
@@ -135,15 +159,19 @@ http {{
         """Until all workers are there, and none of those."""
         def are_there():
             workers = self.workers()
-            return len(workers) == WORKERS and not set(workers) & set(without)
+            return len(workers) == self.workers_wanted and not set(workers) & set(without)
         wait_for("workers", are_there)
+
+    def settle(self):
+        """Until only one master and its workers are left."""
+        wait_for("old workers to go", lambda: len(self.processes()) == 1 + self.workers_wanted)
 
     def processes(self):
         """All of this nginx, old masters too: they share the process group."""
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             fields = read(stat).rpartition(") ")[2].split()
-            if len(fields) > 2 and fields[0] not in "ZX" and int(fields[2]) == self.group:
+            if is_running(fields) and int(fields[2]) == self.group:
                 found.append(int(stat.parent.name))
         return found
 
@@ -152,16 +180,37 @@ http {{
             os.killpg(self.group, signal.SIGKILL)
         wait_for("nginx to die", lambda: not self.processes())
 
+    def clean(self):
+        """What has to be undone before the files can go."""
+
     def sizes(self):
-        """Memory and descriptors of the master and of its largest worker."""
+        """Private memory and descriptors of the master and of its largest worker."""
         def of(pid):
-            rss = re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{pid}/status"))
-            return int(rss[1]) if rss else 0, len(os.listdir(f"/proc/{pid}/fd"))
+            return self.memory(pid), len(os.listdir(f"/proc/{pid}/fd"))
         workers = [of(pid) for pid in self.workers()]
         return (*of(self.master()), max(w[0] for w in workers), max(w[1] for w in workers))
 
+    @staticmethod
+    def memory(pid):
+        """Without what processes share, in KiB."""
+        found = re.search(r"RssAnon:\s+(\d+)", read(f"/proc/{pid}/status"))
+        return int(found[1]) if found else 0
+
+    def zone_word(self, pid):
+        """The first word of the realm's shared memory, as this process has it."""
+        size = self.zone_size << {"k": 10, "m": 20}[self.zone_unit]
+        for line in read(f"/proc/{pid}/maps").splitlines():
+            begin, _, end = line.split()[0].partition("-")
+            if " rw-s " in line and int(end, 16) - int(begin, 16) == size:
+                with open(f"/proc/{pid}/mem", "rb") as memory:
+                    memory.seek(int(begin, 16))
+                    return int.from_bytes(memory.read(8), sys.byteorder)
+        return None
+
     def complaints(self):
-        """What must not be logged; a killed process is what we did."""
-        expected = r"exited on signal 9|shared memory zone .* was locked by"
+        """What must not be logged."""
         lines = re.findall(r".*\[(?:alert|emerg|crit)\].*", read(self.dir / "error.log"))
-        return [line for line in lines if not re.search(expected, line)]
+        return [line for line in lines if not re.search(self.expected, line)]
+
+    def logged(self, pattern):
+        return len(re.findall(pattern, read(self.dir / "error.log")))

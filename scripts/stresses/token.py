@@ -28,6 +28,7 @@ class Maker:
 
     def __init__(self, realm):
         self.realm, self.name, self.secret = realm, "stress", os.urandom(32)
+        self.offset = 0  # of nginx's clock
 
     def keys_file(self):
         return f"{self.name} {base64.b64encode(self.secret).decode()}\n"
@@ -39,7 +40,7 @@ class Maker:
         return "agt_" + self.sign("api", user, expires_in, limits)
 
     def sign(self, purpose, user, expires_in, limits):
-        now = int(time.time())
+        now = int(time.time()) + self.offset
         # An expired one was issued before it expired.
         issued_at, expires_at = min(now, now + expires_in - 60), now + expires_in
         payload = derived(self.secret, f"authgate v1\0realm\0{self.realm}", 4) + os.urandom(16)

@@ -12,25 +12,29 @@ GRACE = 1.0 + 0.3
 
 
 class Session:
-    __slots__ = ("cookie", "user", "generation", "state", "ended_at", "ended_in")
+    __slots__ = ("cookie", "user", "generation", "state", "ended_at", "ended_in", "is_saved")
 
     def __init__(self, cookie, user, generation):
         self.cookie, self.user, self.generation = cookie, user, generation
         self.state = "live"  # then "ending" before the logout is sent; "ended" or "unknown" after it
         self.ended_at = self.ended_in = None
+        self.is_saved = True
 
 
 class Truth:
     """All sessions, what has become of them, and the verdicts that contradict it."""
 
-    def __init__(self, nginx):
-        self.nginx = nginx
+    def __init__(self, nginx, wrong, failures):
+        self.nginx, self.wrong, self.failures = nginx, wrong, failures
         self.lock = threading.Lock()
         self.live, self.ended, self.lost = [], [], []
         self.counts = Counter()
-        self.wrong, self.strange = [], []
         self.lag = 0.0
         self.expect_failures_until = 0.0
+        # While it is, and a moment longer: a logout may be answered 500.
+        self.is_disk_full = False
+        # Whether some that are live may be refused, since the zone is full.
+        self.may_be_coarse = lambda: False
 
     def count(self, what, number=1):
         with self.lock:
@@ -54,12 +58,28 @@ class Truth:
                 self.lost.append(session)
         return None
 
-    def has_ended(self, session, generation):
+    def has_ended(self, session, generation, is_saved=True):
         with self.lock:
+            session.is_saved = is_saved
             session.ended_in, session.ended_at = generation, time.monotonic()
             session.state = "ended"
             self.ended.append(session)
             self.counts["logouts"] += 1
+
+    def all_is_saved(self, before):
+        """What had ended before that moment would survive a restart by now."""
+        with self.lock:
+            for session in self.ended:
+                session.is_saved = session.is_saved or session.ended_at < before
+
+    def forget_unsaved(self):
+        """After a restart: what was not saved may live again."""
+        with self.lock:
+            for session in self.ended:
+                if not session.is_saved:
+                    session.state = "unknown"
+                    self.counts["unsaved at a restart"] += 1
+            self.ended = [session for session in self.ended if session.is_saved]
 
     def may_have_ended(self, session):
         session.state = "unknown"
@@ -81,6 +101,8 @@ class Truth:
             if accepted:
                 self.ended_accepted(session, sent_at - ended_at, answer)
         elif session.state == "live" and not accepted:
+            if self.may_be_coarse():
+                return self.count("coarse")
             self.is_wrong("live refused", session, answer, "")
 
     def ended_accepted(self, session, lag, answer):
@@ -94,24 +116,18 @@ class Truth:
             self.is_wrong("ended accepted", session, answer, f"{lag:.3f} s after its logout was answered")
 
     def is_wrong(self, what, session, answer, detail):
-        with self.lock:
-            self.counts[what] += 1
-            if len(self.wrong) < 20:
-                said = f"{what}: {session.user}, signed in with zone {session.generation}, asked zone {answer.generation}"
-                self.wrong.append(f"{said}, worker {answer.worker}, ended in zone {session.ended_in}, {detail}")
+        said = f"{what}: {session.user}, signed in with zone {session.generation}, asked zone {answer.generation}"
+        self.wrong.add(f"{said}, worker {answer.worker}, ended in zone {session.ended_in}, {detail}")
 
     def is_strange(self, what, answer):
-        with self.lock:
-            self.counts["strange answers"] += 1
-            if len(self.strange) < 20:
-                self.strange.append(f"{what}: {answer.status} of zone {answer.generation}")
+        self.failures.add(f"{what}: {answer.status} of zone {answer.generation}")
 
     def connection_failed(self, lost):
         expected = lost.idle or time.monotonic() < self.expect_failures_until
-        self.count("connections lost, as expected" if expected else "connections lost otherwise")
-        if not expected:
-            with self.lock:
-                self.strange.append(str(lost))
+        if expected:
+            self.count("connections lost, as expected")
+        else:
+            self.failures.add(str(lost))
 
     def ask(self, connection, sessions):
         """Replays these cookies on one connection."""
