@@ -1,24 +1,33 @@
-# Over HTTP/2, where a Cookie line may come in crumbs, the verdict is that of HTTP/1.
+# Over HTTP/2 and HTTP/3, where a Cookie line may come in crumbs, the verdict is that of HTTP/1.
 
 use v5.36;
 
 use AuthGate;
 use AuthGate::Http2;
+use AuthGate::Http3;
 use AuthGate::Server;
 use AuthGate::Upstream;
 use Test::More;
 
-my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; }
+my $has_http3 = AuthGate::Http3::is_there();
+my $quic      = $has_http3 ? 'listen 127.0.0.1:%%PORT_h3%% quic;' : '';
+note "without HTTP/3: $AuthGate::Http3::WITHOUT" if !$has_http3;
+
+my $server = AuthGate::Server->prepare(<<"EOF_HTTP");
+    authgate_realm ops { users %%USERS%%; cookie authgate secure=off; }
+    ssl_certificate     %%DIR%%/certificate.pem;
+    ssl_certificate_key %%DIR%%/certificate.key;
     server {
         listen 127.0.0.1:%%PORT%%;
         listen 127.0.0.1:%%PORT_h2%% http2;
+        $quic
         root %%DIR%%/html;
         authgate ops;
         location / { proxy_pass http://127.0.0.1:%%PORT_app%%; }
     }
 EOF_HTTP
 my $app = AuthGate::Upstream->start($server->port('app'));
+$server->make_certificate;
 $server->run;
 my ($worker) = $server->workers;
 my $client = $server->client(headers => []);
@@ -31,11 +40,18 @@ sub token_of ($user) {
 
 my ($alice, $bob) = map { token_of($_) } qw(alice bob);
 
-# The status over HTTP/1 and over HTTP/2 for the same Cookie lines; once where they are the same.
+my $http3 = $has_http3 && AuthGate::Http3->connect($server->port('h3'));
+
+# The status for the same Cookie lines over HTTP/1, HTTP/2 and HTTP/3; once where they are the same.
 sub statuses (@lines) {
-    my $first  = $client->get('/', map { (Cookie => $_) } @lines)->status;
-    my $second = AuthGate::Http2::get($server->port('h2'), '/', map { (cookie => $_) } @lines)->{status};
-    return $first == $second ? $first : "$first over HTTP/1, $second over HTTP/2";
+    my @crumbs = map { (cookie => $_) } @lines;
+    my @statuses = (
+        $client->get('/', map { (Cookie => $_) } @lines)->status,
+        AuthGate::Http2::get($server->port('h2'), '/', @crumbs)->{status},
+        $http3 ? $http3->get('/', @crumbs)->status : (),
+    );
+    return $statuses[0] if !grep { $_ != $statuses[0] } @statuses;
+    return "@statuses over HTTP/1, HTTP/2 and HTTP/3";
 }
 
 sub sent_on () { return join '|', $app->header_values('Cookie') }

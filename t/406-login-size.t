@@ -3,11 +3,18 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Http3;
 use AuthGate::Nghttp;
 use AuthGate::Server;
 use Test::More;
 
-my $server = AuthGate::Server->start(<<'EOF_HTTP');
+my $has_http3 = AuthGate::Http3::is_there();
+my $quic      = $has_http3 ? 'listen 127.0.0.1:%%PORT_h3%% quic;' : '';
+note "without HTTP/3: $AuthGate::Http3::WITHOUT" if !$has_http3;
+
+my $server = AuthGate::Server->prepare(<<"EOF_HTTP");
+    ssl_certificate     %%DIR%%/certificate.pem;
+    ssl_certificate_key %%DIR%%/certificate.key;
     authgate_realm ops { users %%USERS%%; }
     server {
         listen 127.0.0.1:%%PORT%%;
@@ -16,6 +23,7 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
     }
     server {
         listen 127.0.0.1:%%PORT_h2%% http2;
+        $quic
         authgate ops;
         root %%DIR%%/html;
     }
@@ -26,6 +34,8 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
         client_body_buffer_size 1m;
     }
 EOF_HTTP
+$server->make_certificate;
+$server->run;
 
 my $FORM = 'application/x-www-form-urlencoded';
 
@@ -55,6 +65,18 @@ sub by_http2 ($length, %option) {
         \%option, 'Content-Type' => $FORM, Accept => 'text/html');
 }
 
+my $http3 = $has_http3 && AuthGate::Http3->connect($server->port('h3'));
+
+# In so many DATA frames of that size.
+sub by_http3 ($length, $size, %option) {
+    my @length = $option{no_length} ? () : ('content-length' => $length);
+    my @headers = ('content-type' => $FORM, accept => 'text/html', @length);
+    my $stream = $http3->request(POST => '/authgate/login', \@headers, undef);
+    $http3->data($stream, $_) for unpack "(a$size)*", body($length);
+    $http3->data($stream, '', 1);
+    return $http3->answer($stream);
+}
+
 my @ways = (
     'Content-Length'                  => sub ($length) { by_length($length) },
     'Content-Length without limits'   => sub ($length) { by_length($length, port => 'unlimited') },
@@ -65,6 +87,11 @@ my @ways = (
     'HTTP/2 with a Content-Length'    => sub ($length) { by_http2($length) },
     'HTTP/2 without a Content-Length' => sub ($length) { by_http2($length, no_length => 1) },
 );
+push @ways, (
+    'HTTP/3 with a Content-Length'    => sub ($length) { by_http3($length, 100_000) },
+    'HTTP/3 without a Content-Length' => sub ($length) { by_http3($length, 100_000, no_length => 1) },
+    'HTTP/3 in many frames'           => sub ($length) { by_http3($length, 500, no_length => 1) },
+) if $http3;
 while (my ($what, $post) = splice @ways, 0, 2) {
     is $post->(8192)->status, 303, "C46 $what: 8192 bytes are taken";
     for my $length (8193, 20_000, 200_000) {

@@ -21,6 +21,9 @@ use std::net::IpAddr;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
+/// `NGX_HTTP_VERSION_30`, which older versions of nginx do not have.
+const HTTP_3: usize = 3000;
+
 /// A request, borrowed for one call from nginx.
 #[derive(Clone, Copy)]
 pub(crate) struct Request<'r> {
@@ -93,7 +96,18 @@ impl<'r> Request<'r> {
     /// The only `Host` field, or the authority of HTTP/2 and 3; nginx refuses a second one.
     fn host(self) -> Option<&'r [u8]> {
         // SAFETY: null, or a line of the live request's headers.
-        unsafe { self.get().headers_in.host.as_ref() }.map(|line| bytes(line.value))
+        let line = unsafe { self.get().headers_in.host.as_ref() };
+        line.map_or_else(|| self.authority(), |line| Some(bytes(line.value)))
+    }
+
+    /// `:authority` of HTTP/3, of which nginx makes no `Host` field.
+    fn authority(self) -> Option<&'r [u8]> {
+        let (start, end) = (self.get().host_start, self.get().host_end);
+        if self.get().http_version < HTTP_3 || start.is_null() {
+            return None;
+        }
+        // SAFETY: nginx points both to the ends of the value, which lives as long as the request.
+        Some(unsafe { std::slice::from_raw_parts(start, end.offset_from_unsigned(start)) })
     }
 
     /// What this location says.

@@ -10,12 +10,12 @@ use crate::request::RequestHead;
 pub fn may_post(head: &RequestHead<'_>) -> bool {
     match ((head.fields)("sec-fetch-site"), (head.fields)("origin")) {
         (Some(site), _) => matches!(site, b"same-origin" | b"none"),
-        (None, Some(origin)) => is_this_host(origin, (head.fields)("host")).unwrap_or(false),
+        (None, Some(origin)) => is_this_host(origin, head.host).unwrap_or(false),
         (None, None) => true,
     }
 }
 
-/// Whether `Origin` names the host and port that `Host` names. The scheme is not compared: where
+/// Whether `Origin` names the host and port that the client asked. The scheme is not compared: where
 /// TLS ends in front, this host does not know its own. `None` where either cannot be read, as with
 /// `null` (RFC 6454, section 7.1).
 fn is_this_host(origin: &[u8], host: Option<&[u8]>) -> Option<bool> {

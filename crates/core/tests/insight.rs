@@ -167,7 +167,7 @@ fn c37_a_delete_from_another_site_lifts_nothing() {
         ("origin", "null"),
         ("origin", "https://evil.com"),
     ] {
-        let request = delete("user=bob").field(name, value).field("host", "gate.example");
+        let request = delete("user=bob").field(name, value).host("gate.example");
         assert_eq!(asked(&request), Err(403), "{name}: {value}");
     }
     let own = delete("user=bob").field("sec-fetch-site", "same-origin");

@@ -14,7 +14,7 @@ fn may(fields: &[(&str, &str)]) -> bool {
         path: Some(b"/authgate/login"),
         target: b"/authgate/login",
         query: b"",
-        host: None,
+        host: lookup("host"),
         scheme: None,
         server_names: Hosts::NONE,
         tls: true,

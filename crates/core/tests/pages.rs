@@ -131,7 +131,7 @@ fn c37_a_post_from_another_site_does_nothing() {
         ("origin", "null"),
         ("origin", "https://evil.com"),
     ] {
-        let request = form().field(name, value).field("host", "gate.example").cookie(&token);
+        let request = form().field(name, value).host("gate.example").cookie(&token);
         for at in [Page::Login, Page::Logout] {
             let reply = page(&realm, at, &request);
             assert_eq!(reply.status, 403, "{at:?} {name}: {value}");
@@ -143,7 +143,7 @@ fn c37_a_post_from_another_site_does_nothing() {
         assert_eq!(page(&realm, Page::Login, &untyped).status, 403);
     }
     for (name, value) in [("sec-fetch-site", "same-origin"), ("origin", "https://gate.example")] {
-        assert!(is_read(&form().field(name, value).field("host", "gate.example")));
+        assert!(is_read(&form().field(name, value).host("gate.example")));
     }
 }
 

@@ -26,7 +26,8 @@ use constant {
     SETTINGS => 4,
     PING => 6,
     GOAWAY => 7,
-    WINDOW_UPDATE => 8
+    WINDOW_UPDATE => 8,
+    CONTINUATION => 9
 };
 use constant { END_STREAM => 1, ACK => 1, END_HEADERS => 4 };
 use constant CANCEL => 8;
@@ -71,19 +72,29 @@ sub text ($text) {
 
 # Sends a request; without a body the stream ends, with undef more data may follow.
 sub request ($self, $method, $path, $headers = [], $body = '') {
+    my @fields = (
+        [':method' => $method],
+        [':scheme' => 'http'],
+        [':path' => $path],
+        [':authority' => '127.0.0.1'],
+    );
+    my @headers = @$headers;
+    while (my ($name, $value) = splice @headers, 0, 2) { push @fields, [lc $name, $value] }
+    return $self->fields(\@fields, $body);
+}
+
+# The same with these fields and no others.
+sub fields ($self, $fields, $body = '') {
     my $stream = $self->{next};
     $self->{next} += 2;
-    my @fields = (
-        ':method' => $method,
-        ':scheme' => 'http',
-        ':path' => $path,
-        ':authority' => '127.0.0.1',
-        @$headers
-    );
-    my $block = '';
-    while (my ($name, $value) = splice @fields, 0, 2) { $block .= literal(lc $name, $value) }
-    my $ends = defined $body && $body eq '';
-    $self->write(frame(HEADERS, END_HEADERS | ($ends ? END_STREAM : 0), $stream, $block));
+    my $block = join '', map { literal(@$_) } @$fields;
+    my $ends  = defined $body && $body eq '';
+    my ($first, @more) = unpack '(a16384)*', $block;
+    my $flags = ($ends ? END_STREAM : 0) | (@more ? 0 : END_HEADERS);
+    my @frames = frame(HEADERS, $flags, $stream, $first // '');
+    push @frames, frame(CONTINUATION, 0, $stream, $_) for @more[0 .. $#more - 1];
+    push @frames, frame(CONTINUATION, END_HEADERS, $stream, $more[-1]) if @more;
+    $self->write(@frames);
     $self->data($stream, $body, 1) if defined $body && !$ends;
     return $stream;
 }
