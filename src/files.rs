@@ -83,7 +83,8 @@ pub(crate) fn read(path: &Path) -> Result<Content, String> {
         if !before.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let mut text = Zeroizing::new(Vec::with_capacity(room(&before)));
+        let mut text = Zeroizing::new(Vec::new());
+        text.try_reserve_exact(room(&before))?;
         file.read_to_end(&mut text)?;
         Ok(Content { text, before: marks_of(&before), after: marks_of(&file.metadata()?) })
     };

@@ -2,6 +2,7 @@
 //! of `client_body_buffer_size` and `client_body_in_file_only`.
 
 use super::entry::guard;
+use super::log;
 use super::reply::Sent;
 use super::request::Request;
 use ngx::ffi::{
@@ -34,8 +35,13 @@ pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
     let Some(visit) = request.visit() else {
         return Sent::failed(request);
     };
-    // All the room at once: a vector that grows leaves copies behind.
-    let bytes = Zeroizing::new(Vec::with_capacity(limit));
+    // All the room at once: a vector that grows leaves copies behind. Anyone can ask for it, so that
+    // the lack of it must not end the worker.
+    let mut bytes = Zeroizing::new(Vec::new());
+    if bytes.try_reserve_exact(limit).is_err() {
+        log::no_memory("authgate: no memory for a request's body");
+        return Sent::failed(request);
+    }
     visit.reading.replace(Some(Reading { bytes, limit, then }));
     let raw = request.raw();
     // SAFETY: a live main request; nginx calls `first` with it, now or later, and counts that.

@@ -40,6 +40,11 @@ pub(crate) fn error(text: &str) {
     write(cycle_log(), NGX_LOG_ERR, &format!("authgate: {text}"));
 }
 
+/// Writes for what there was no memory. The text is whole: making one takes memory, too.
+pub(super) fn no_memory(text: &'static str) {
+    write(cycle_log(), NGX_LOG_ERR, text);
+}
+
 /// Writes what a worker has done.
 pub(crate) fn notice(text: &str) {
     write(cycle_log(), NGX_LOG_NOTICE, &format!("authgate: {text}"));
