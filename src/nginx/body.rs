@@ -1,6 +1,7 @@
 //! Reading a small request body into our own memory: never into a file, whatever the location says
 //! of `client_body_buffer_size` and `client_body_in_file_only`.
 
+use super::bits;
 use super::entry::guard;
 use super::log;
 use super::reply::Sent;
@@ -46,8 +47,7 @@ pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
     let raw = request.raw();
     // SAFETY: a live main request; nginx calls `first` with it, now or later, and counts that.
     unsafe {
-        (*raw).set_request_body_no_buffering(1);
-        (*raw).set_request_body_in_file_only(0);
+        bits::read_unbuffered(raw);
         let code = ngx_http_read_client_request_body(raw, Some(first));
         let failed = code >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
         ngx_http_finalize_request(raw, if failed { code } else { NGX_DONE as ngx_int_t });
@@ -106,7 +106,7 @@ fn advance(request: Request<'_>) -> ngx_int_t {
         let Some(mut reading) = visit.reading.take() else { return NGX_DONE as ngx_int_t };
         let fits = take(request, &mut reading);
         // SAFETY: a live request whose body is being read.
-        let ended = unsafe { (*request.raw()).reading_body() == 0 };
+        let ended = unsafe { !bits::is_reading_body(request.raw()) };
         if !fits || ended {
             let then = reading.then;
             let body = if fits { Body::Complete(reading.bytes) } else { Body::TooLarge };

@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "this is where nginx's pointers become references")]
 
 pub(crate) mod background;
+mod bits;
 pub(crate) mod body;
 pub(crate) mod checks;
 pub(crate) mod clock;

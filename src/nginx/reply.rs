@@ -1,9 +1,9 @@
 //! Sending an answer of the gate's own.
 
-use super::body;
 use super::log;
 use super::request::{Request, string};
 use super::visit::Visit;
+use super::{bits, body};
 use crate::realm::Realm;
 use authgate_core::event::Event;
 use authgate_core::reply::Reply;
@@ -104,8 +104,8 @@ fn describe(
         out.content_type_len = content_type.len();
         out.content_type_lowcase = std::ptr::null_mut();
     }
-    request.set_allow_ranges(0);
-    request.set_disable_not_modified(1);
+    // SAFETY: a live request.
+    unsafe { bits::send_whole(request) }
 }
 
 /// # Safety
@@ -122,7 +122,7 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
         let buffer = buffer.cast::<ngx_buf_t>().as_mut()?;
         let mut code = ngx_http_send_header(raw);
         let refused = code == NGX_ERROR as ngx_int_t || code > NGX_OK as ngx_int_t;
-        if !refused && (*raw).header_only() == 0 {
+        if !refused && !bits::is_header_only(raw) {
             let main = u32::from(request.is_main());
             let content = u32::from(!copy.is_empty());
             buffer.pos = copy.as_mut_ptr();

@@ -1,5 +1,6 @@
 //! A request of nginx's, read.
 
+use super::bits;
 use super::conf::ServerConf;
 use super::headers;
 use super::location::LocationConf;
@@ -174,10 +175,11 @@ impl<'r> Request<'r> {
     /// Whether the location answers `status` with a page of its own (`error_page`), and nginx would
     /// take it now.
     pub(crate) fn has_error_page(self, status: u16) -> bool {
-        let request = self.get();
-        if request.error_page() != 0 || request.uri_changes() == 0 {
+        // SAFETY: a live request.
+        if !unsafe { bits::may_redirect_to_error_page(self.raw()) } {
             return false;
         }
+        let request = self.get();
         // SAFETY: every location has the core module's configuration; error_pages is null or an
         // array of ngx_http_err_page_t.
         let pages = unsafe {

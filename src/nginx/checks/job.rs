@@ -5,7 +5,7 @@ use crate::nginx::crypt::crypt;
 use crate::nginx::entry::guard;
 use crate::nginx::reply::Sent;
 use crate::nginx::request::{Request, string};
-use crate::nginx::{faults, log};
+use crate::nginx::{bits, faults, log};
 use crate::realm::Realm;
 use authgate_core::basic::{Concluded, Digest};
 use authgate_core::check::Check;
@@ -97,7 +97,7 @@ pub(super) fn start(realm: &Realm, login: Waiting) -> Sent {
             return conclude(realm, login, None);
         }
         ngx_add_timer(&raw mut (*task).event, KEEP_ALIVE);
-        (*(*request).main).set_blocked((*(*request).main).blocked() + 1);
+        bits::block((*request).main);
     }
     realm.checks.running.set(realm.checks.running.get() + 1);
     report(realm);
@@ -169,7 +169,7 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
         });
         // Not before: those that are answered above may be subrequests of the same main request, and end it.
         let main = (*request).main;
-        (*main).set_blocked((*main).blocked() - 1);
+        bits::unblock(main);
         finish(request, realm, then, &check, matches);
     }
 }

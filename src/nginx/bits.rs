@@ -1,0 +1,32 @@
+//! The bits of a request, by way of bits.c: the accessors that nginx-sys has for them are not to be used.
+//!
+//! Every function here wants a live request.
+
+use ngx::ffi::ngx_http_request_t;
+
+unsafe extern "C" {
+    /// The body goes to who reads it as it comes, and never into a file.
+    #[link_name = "authgate_read_unbuffered"]
+    pub(super) fn read_unbuffered(r: *mut ngx_http_request_t);
+
+    #[link_name = "authgate_is_reading_body"]
+    pub(super) fn is_reading_body(r: *mut ngx_http_request_t) -> bool;
+
+    /// Keeps a main request that a thread works for from being freed.
+    #[link_name = "authgate_block"]
+    pub(super) fn block(r: *mut ngx_http_request_t);
+
+    #[link_name = "authgate_unblock"]
+    pub(super) fn unblock(r: *mut ngx_http_request_t);
+
+    /// The response is neither cut to a range nor answered with 304.
+    #[link_name = "authgate_send_whole"]
+    pub(super) fn send_whole(r: *mut ngx_http_request_t);
+
+    #[link_name = "authgate_is_header_only"]
+    pub(super) fn is_header_only(r: *mut ngx_http_request_t) -> bool;
+
+    /// Whether nginx would take an `error_page` now.
+    #[link_name = "authgate_may_redirect_to_error_page"]
+    pub(super) fn may_redirect_to_error_page(r: *mut ngx_http_request_t) -> bool;
+}
