@@ -9,7 +9,7 @@ use AuthGate::Users;
 use Test::More;
 use Time::HiRes ();
 
-my $module = $AuthGate::MODULE;
+my $module = $AuthGate::MODULE or plan skip_all => 'the module is in nginx itself';
 my $realm = <<'EOF_HTTP';
     authgate_realm ops { users %%USERS%%; keys %%KEYS%%; }
     server {

@@ -120,7 +120,8 @@ sub complete ($text) {
     $text .= "\nevents { }" if $text !~ /^\s*events\b/m;
     my $user = $> == 0 ? 'user nobody nogroup;' : '';
     my $dir  = $server->path('');
-    return "load_module $AuthGate::MODULE;\n$user\npid ${dir}nginx.pid;\nerror_log ${dir}logs/error.log;\n$text\n";
+    my $load = $AuthGate::MODULE ? "load_module $AuthGate::MODULE;" : '';
+    return "$load\n$user\npid ${dir}nginx.pid;\nerror_log ${dir}logs/error.log;\n$text\n";
 }
 
 sub context_of ($text) {

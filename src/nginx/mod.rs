@@ -11,6 +11,8 @@ pub(crate) mod clock;
 mod conf;
 mod crypt;
 mod entry;
+#[cfg(feature = "export-modules")]
+mod exports;
 mod faults;
 mod filter;
 mod headers;

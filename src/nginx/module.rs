@@ -24,7 +24,7 @@ use ngx::ffi::{
     ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{c_char, c_void};
-use std::ptr::{addr_of, addr_of_mut, null, null_mut};
+use std::ptr::{addr_of, addr_of_mut, null_mut};
 use std::rc::Rc;
 
 static mut COMMANDS: [ngx_command_t; 9] = [
@@ -160,42 +160,6 @@ const MODULE: ngx_module_t = ngx_module_t {
     spare_hook6: 0,
     spare_hook7: 0,
 };
-
-/// A table of pointers that nginx reads and nobody writes.
-#[repr(transparent)]
-pub(super) struct Table<T, const N: usize>([*const T; N]);
-
-// SAFETY: the pointers name statics and are only read.
-unsafe impl<T, const N: usize> Sync for Table<T, N> {}
-
-/// The modules of this object.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub(super) static ngx_modules: Table<ngx_module_t, 3> =
-    Table([addr_of!(ngx_http_authgate_module), addr_of!(ngx_http_authgate_filter_module), null()]);
-
-/// Their names.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub(super) static ngx_module_names: Table<c_char, 3> = Table([
-    c"ngx_http_authgate_module".as_ptr(),
-    c"ngx_http_authgate_filter_module".as_ptr(),
-    null(),
-]);
-
-/// Their places: nginx puts each before the first of those named behind it. Handlers of a phase run
-/// from the last module to the first, and so do header filters.
-#[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "nginx's name for it")]
-pub(super) static ngx_module_order: Table<c_char, 7> = Table([
-    c"ngx_http_authgate_module".as_ptr(),
-    c"ngx_http_auth_request_module".as_ptr(),
-    c"ngx_http_auth_basic_module".as_ptr(),
-    c"ngx_http_access_module".as_ptr(),
-    c"ngx_http_authgate_filter_module".as_ptr(),
-    c"ngx_http_headers_filter_module".as_ptr(),
-    null(),
-]);
 
 /// The version of nginx: a module built for another is not loaded.
 pub(crate) const NGINX: &str = match NGINX_VERSION.to_str() {

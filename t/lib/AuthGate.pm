@@ -49,7 +49,7 @@ EOF_KEYS
 our $ROOT   = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../..');
 our $TARGET = $ENV{CARGO_TARGET_DIR} ? Cwd::abs_path($ENV{CARGO_TARGET_DIR}) : "$ROOT/target";
 our $NGINX  = $ENV{TEST_NGINX_BINARY}  // 'nginx';
-our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_module.so";
+our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_module.so";    # '': it is in $NGINX
 our $FAULTS = "$TARGET/nginx-faults/ngx_http_authgate_module.so";    # scripts/build --faults
 our $LOGS   = $ENV{AUTHGATE_TEST_LOGS} // "$TARGET/t-logs";
 our $TEST   = File::Basename::basename($0, '.t');
@@ -106,7 +106,7 @@ sub free_port () {
 
 # Test::Nginx takes its settings from the environment when it is loaded, so this module comes first.
 # Debug lines show request headers whole, so info is the level at which no secret may be seen.
-die "no $MODULE: run scripts/build first\n" if !-e $MODULE;
+die "no $MODULE: run scripts/build first\n" if $MODULE && !-e $MODULE;
 File::Path::make_path($LOGS, "$TARGET/servroot");
 unlink glob "$LOGS/$TEST.*";
 $ENV{TEST_NGINX_BINARY}       //= $NGINX;
