@@ -47,6 +47,12 @@ authgate_is_header_only(ngx_http_request_t *r)
 }
 
 bool
+authgate_is_header_sent(ngx_http_request_t *r)
+{
+    return r->header_sent;
+}
+
+bool
 authgate_may_redirect_to_error_page(ngx_http_request_t *r)
 {
     return !r->error_page && r->uri_changes != 0;

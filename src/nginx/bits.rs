@@ -26,6 +26,9 @@ unsafe extern "C" {
     #[link_name = "authgate_is_header_only"]
     pub(super) fn is_header_only(r: *mut ngx_http_request_t) -> bool;
 
+    #[link_name = "authgate_is_header_sent"]
+    pub(super) fn is_header_sent(r: *mut ngx_http_request_t) -> bool;
+
     /// Whether nginx would take an `error_page` now.
     #[link_name = "authgate_may_redirect_to_error_page"]
     pub(super) fn may_redirect_to_error_page(r: *mut ngx_http_request_t) -> bool;

@@ -77,7 +77,7 @@ pub(crate) fn deliver(request: Request<'_>, visit: &Visit<'_>, reply: Reply) -> 
             visit.reply_headers.replace(headers);
             describe(&mut *raw, status, content_type, text.len());
             code = send_body(request, text.as_bytes()).unwrap_or(NGX_ERROR as ngx_int_t);
-            if code == NGX_ERROR as ngx_int_t && (*raw).header_sent() == 0 {
+            if code == NGX_ERROR as ngx_int_t && !bits::is_header_sent(raw) {
                 // Memory is short: nginx's own page needs less of it. It has none of our fields.
                 drop(visit.reply_headers.take());
                 code = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
