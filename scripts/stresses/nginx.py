@@ -1,5 +1,6 @@
 """An nginx with some workers, and what can be seen of it from outside."""
 
+import itertools
 import json
 import os
 import re
@@ -64,6 +65,7 @@ class Nginx:
         self.port, self.replay_port, self.status_port = free_port(), free_port(), free_port()
         self.zone_size = 4
         self.generation = 0
+        self.numbers = itertools.count(1)
         self.began = {}
         self.group = None
 
@@ -71,8 +73,9 @@ class Nginx:
         (self.dir / "users").write_text(users_file())
 
     def new_generation(self):
-        """What is started or reloaded next has a new zone."""
-        self.generation += 1
+        """What is started or reloaded next has a new zone, and a number that none ever had: an upgrade that was
+        taken back leaves sessions of its own zone."""
+        self.generation = next(self.numbers)
         self.began[self.generation] = time.monotonic()
         self.configure(self.generation)
 

@@ -12,7 +12,8 @@ from .plain import PlainNginx, UngatedNginx
 from .scenario import Scenario
 from .steady import Hangs, Probe, Steady, Ungated
 
-CLIENTS, RATE = 8, 2200
+# Asked for are a few more than there must be.
+CLIENTS, RATE, LEAST = 8, 2200, 2000
 
 
 class Listening:
@@ -106,4 +107,6 @@ class Reloads(Scenario):
             if part["nginx"] is self.gated:
                 for line in [*lost[before:], *hangs.found()]:
                     self.failures.add(line)
+                if not self.options.quick and not self.interrupted and asked < LEAST * part["seconds"]:
+                    self.failures.add(f"no storm: {asked / part['seconds']:.0f} requests a second")
             before = len(lost)
