@@ -1,7 +1,10 @@
 //! Cookies, by the cases of group B: the names carry the case numbers.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+mod cases;
+
 use authgate_core::cookie::{CookieError, CookieSettings, MAX_VALUE, SameSite, Secure};
+use cases::cases;
 use proptest::prelude::*;
 
 fn settings(domain: Option<&str>, same_site: SameSite, secure: Secure) -> CookieSettings {
@@ -321,7 +324,7 @@ fn any_cookie() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(2_000), ..ProptestConfig::default() })]
+    #![proptest_config(cases(100_000))]
 
     #[test]
     fn b35_exactly_our_cookies_are_taken_out(
@@ -332,6 +335,36 @@ proptest! {
         let line = pairs.join("; ");
         prop_assert_eq!(cookies().occurs_in(line.as_bytes()), others.len() < pairs.len());
         prop_assert_eq!(stripped(&line), others.join("; "));
+    }
+
+    #[test]
+    fn b27_b29_the_first_four_of_our_name_are_read_in_order(
+        lines in proptest::collection::vec(proptest::collection::vec(any_cookie(), 1..5), 0..4),
+        tls in any::<bool>(),
+    ) {
+        let ours = if tls { "__Host-authgate=" } else { "authgate=" };
+        let values = lines.iter().flatten().filter_map(|pair| pair.strip_prefix(ours));
+        let expected: Vec<_> = values.take(4).map(str::as_bytes).collect();
+        for separator in [";", "; ", "\t;\t "] {
+            let lines: Vec<_> = lines.iter().map(|pairs| pairs.join(separator)).collect();
+            let lines: Vec<_> = lines.iter().map(String::as_bytes).collect();
+            let seen: Vec<_> = cookies().candidates(tls, &lines).collect();
+            prop_assert_eq!(seen, &*expected);
+        }
+    }
+
+    #[test]
+    fn b36_what_a_browser_would_store_as_ours_is_seen(
+        name in "[ \t]{0,2}(authgate|__Host-authgate-device|authgate[0-9]|[!-:<>-~]{0,4})[ \t]{0,2}",
+        value in "[ \t]{0,2}((__Host-authgate|authgate|a)=?)?[!-:<-~]{0,6}[ \t]{0,2}",
+        attributes in "(; ?[A-Za-z-]{1,8}(=[a-z0-9/]{1,8})?){0,3}",
+    ) {
+        let [name, value] = [name, value].map(|text| text.trim_matches([' ', '\t']).to_owned());
+        // What it would send back (RFC 6265bis, section 5.8.3).
+        let sent = if name.is_empty() { value.clone() } else { format!("{name}={value}") };
+        for set in [format!("{name}={value}{attributes}"), format!(" {name} =\t{value} {attributes}")] {
+            prop_assert_eq!(cookies().is_set_by(set.as_bytes()), cookies().occurs_in(sent.as_bytes()));
+        }
     }
 
     #[test]
@@ -355,9 +388,4 @@ proptest! {
             let _ = cookies().is_set_by(line);
         }
     }
-}
-
-/// `PROPTEST_CASES`, where it asks for more than we do.
-fn cases(default: u32) -> u32 {
-    ProptestConfig::default().cases.max(default)
 }

@@ -1,14 +1,16 @@
 //! Ended sessions against a model that remembers all: whatever happens, what has ended stays so.
 #![allow(clippy::indexing_slicing, reason = "a test stops where it is wrong")]
 
+mod cases;
 mod support;
 
 use authgate_core::ended::KEPT_BEYOND_END;
 use authgate_core::journal::{Record, UserTag, decode_all};
 use authgate_core::token::{MAX_SKEW, SessionId};
+use cases::cases;
 use proptest::prelude::*;
 use support::table::{Table, crowded, part_of, spread};
-use support::{MAX, NOW, cases, ended};
+use support::{MAX, NOW, ended};
 
 const DAY: u64 = 24 * 3600;
 

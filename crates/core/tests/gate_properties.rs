@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
+mod cases;
 mod support;
 
 use authgate_core::token::{Claims, Purpose, SessionId};
+use cases::cases;
 use proptest::prelude::*;
 use support::*;
 

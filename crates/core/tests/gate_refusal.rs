@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
+mod cases;
 mod support;
 
 use authgate_core::gate::{Cause, Verdict};
 use authgate_core::reply::Reply;
 use authgate_core::request::Method;
 use authgate_core::return_path::{ReturnPath, from_query};
+use cases::cases;
 use proptest::prelude::*;
 use support::*;
 

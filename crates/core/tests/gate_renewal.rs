@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
+mod cases;
 mod support;
 
 use authgate_core::request::Method;
 use authgate_core::token::{Claims, Purpose};
+use cases::cases;
 use proptest::prelude::*;
 use support::*;
 

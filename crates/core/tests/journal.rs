@@ -1,10 +1,12 @@
 //! The records of ended sessions, byte for byte.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+mod cases;
 mod support;
 
 use authgate_core::journal::{LENGTH, Record, UserTag, decode_all};
 use authgate_core::token::SessionId;
+use cases::cases;
 use proptest::prelude::*;
 
 const ID: SessionId = SessionId(*b"0123456789abcdef");
@@ -125,7 +127,7 @@ fn i113a_damaged_records_are_skipped_and_a_trailing_part_is_left_out() {
 }
 
 proptest! {
-    #![proptest_config(support::cases(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn what_is_written_is_read(record in any_record()) {

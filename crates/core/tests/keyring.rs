@@ -6,9 +6,12 @@
     reason = "a test stops where it is wrong"
 )]
 
+mod cases;
+
 use authgate_core::keyring::{KeyError, KeyRing, Keys};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cases::cases;
 use proptest::prelude::*;
 
 fn key(byte: u8) -> String {
@@ -130,7 +133,7 @@ fn keys_are_shown_by_their_names_alone() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(1_000), ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn no_keys_file_breaks_the_parser(
@@ -152,9 +155,4 @@ proptest! {
         let id = keys.ids().next().unwrap().as_str();
         prop_assert!(id.len() == 8 && !text.contains(id));
     }
-}
-
-/// `PROPTEST_CASES`, where it asks for more than we do.
-fn cases(default: u32) -> u32 {
-    ProptestConfig::default().cases.max(default)
 }

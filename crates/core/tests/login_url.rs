@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
+mod cases;
 mod support;
 
 use authgate_core::gate::{Cause, Verdict};
@@ -11,6 +12,7 @@ use authgate_core::reply::Reply;
 use authgate_core::request::Scheme;
 use authgate_core::return_path::from_query;
 use authgate_core::token::{Claims, Purpose};
+use cases::cases;
 use proptest::prelude::*;
 use support::pages::*;
 use support::*;

@@ -1,6 +1,9 @@
 //! Group D of the cases: where a login returns to. The oracle is a WHATWG URL parser.
 
+mod cases;
+
 use authgate_core::return_path::{ReturnPath, encode, from_query};
+use cases::cases;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -252,7 +255,7 @@ fn mutants() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5_000))]
+    #![proptest_config(cases(100_000))]
 
     #[test]
     fn d51_accepted_paths_stay_on_the_origin(raw in prop_oneof![mixtures(), mutants()]) {

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+mod cases;
+
 use authgate_core::hosts::{HostPattern, Hosts};
 use authgate_core::return_path::{ReturnPath, encode, from_query};
 use authgate_core::return_target::{Bounds, ReturnTarget, Schemes};
+use cases::cases;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use url::{Host, Url};
@@ -429,7 +432,7 @@ fn check(target: &ReturnTarget) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(cases(100_000))]
 
     #[test]
     fn d51_accepted_urls_lead_to_a_listed_host_and_stay(raw in prop_oneof![mixtures(), mutants()]) {

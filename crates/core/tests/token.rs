@@ -1,6 +1,8 @@
 //! Tokens, by the cases of group A: the names carry the case numbers.
 #![allow(clippy::string_slice, clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+mod cases;
+
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::token::{
     Claims, InvalidSessionId, MAX_LENGTH, PayloadBuffer, Purpose, Scope, SessionId, TokenError,
@@ -8,6 +10,7 @@ use authgate_core::token::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use cases::cases;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use sha2::Sha256;
@@ -362,7 +365,7 @@ fn any_claims() -> impl Strategy<Value = (String, Claims<'static>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(2_000), ..ProptestConfig::default() })]
+    #![proptest_config(cases(100_000))]
 
     #[test]
     fn every_signed_token_is_read_back((user, claims) in any_claims()) {
@@ -412,12 +415,6 @@ proptest! {
         let end = (start + removed).min(token.len());
         let mut edited = token.clone();
         edited.splice(start..end, added);
-        prop_assume!(edited != token);
-        prop_assert!(verdict(ring(), &edited).is_err());
+        prop_assert_eq!(verdict(ring(), &edited).is_ok(), edited == token);
     }
-}
-
-/// `PROPTEST_CASES`, where it asks for more than we do.
-fn cases(default: u32) -> u32 {
-    ProptestConfig::default().cases.max(default)
 }

@@ -1,11 +1,14 @@
 //! API tokens with limits: what they allow, and that they are as hard to change as any token.
 #![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+mod cases;
+
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::token::{
     Claims, MAX_LENGTH, PayloadBuffer, Purpose, Scope, ScopeBuf, ScopeError, SessionId, TokenError,
     inspect,
 };
+use cases::cases;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -284,6 +287,8 @@ fn any_scope() -> impl Strategy<Value = ScopeBuf> {
 }
 
 proptest! {
+    #![proptest_config(cases(100_000))]
+
     #[test]
     fn every_limited_token_is_read_back(scope in any_scope(), user in "\\PC{1,32}") {
         let claims = claims(&user, scope.as_scope());
@@ -323,7 +328,6 @@ proptest! {
         let start = at.index(token.len());
         let mut edited = token.clone();
         edited.splice(start..(start + removed).min(token.len()), added);
-        prop_assume!(edited != token);
-        prop_assert!(verdict(Purpose::Api, &edited).is_err());
+        prop_assert_eq!(verdict(Purpose::Api, &edited).is_ok(), edited == token);
     }
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
 mod bans;
+#[path = "../cases/mod.rs"]
+mod cases;
 mod credential;
 mod device;
 mod model;

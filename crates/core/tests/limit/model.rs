@@ -1,6 +1,7 @@
 //! The limiter agrees with a model that has room for everyone and writes everything down.
 
 use super::*;
+use crate::cases::cases;
 use authgate_core::limit::ABANDONED;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -228,7 +229,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(1_000), ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn the_limiter_agrees_with_a_model_that_has_room_for_everyone(
@@ -268,9 +269,4 @@ proptest! {
             prop_assert!(table.limiter().used() <= slots);
         }
     }
-}
-
-/// `PROPTEST_CASES`, where it asks for more than we do.
-fn cases(default: u32) -> u32 {
-    ProptestConfig::default().cases.max(default)
 }

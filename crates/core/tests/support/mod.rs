@@ -18,7 +18,6 @@ use authgate_core::request::{Method, RequestHead, Scheme};
 use authgate_core::settings::{Builder, Settings};
 use authgate_core::token::{Claims, Purpose, Scope, SessionId, inspect};
 use authgate_core::users::Users;
-use proptest::test_runner::Config;
 
 pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const IDLE: u64 = 3600;
@@ -375,9 +374,4 @@ pub(crate) fn token_of(set_cookie: &str) -> &str {
 /// The key that signed a token.
 pub(crate) fn key_of(token: &str) -> String {
     inspect(token.as_bytes()).unwrap().key_id.to_string()
-}
-
-/// `PROPTEST_CASES`, where it asks for more than we do.
-pub(crate) fn cases(default: u32) -> Config {
-    Config { cases: Config::default().cases.max(default), ..Config::default() }
 }
