@@ -133,8 +133,11 @@ mod tests {
         for item in 0..3 {
             queue.push(FLOOD, item, 8);
         }
+        assert_eq!((queue.len(), queue.is_empty()), (3, false));
         assert_eq!(queue.remove(|item| *item == 1), Some(1));
+        assert_eq!(queue.len(), 2);
         assert_eq!(queue.remove(|item| *item == 1), None);
         assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!((queue.len(), queue.is_empty()), (0, true));
     }
 }

@@ -4,7 +4,7 @@
 mod cases;
 mod support;
 
-use authgate_core::journal::{LENGTH, Record, UserTag, decode_all};
+use authgate_core::journal::{LENGTH, Record, UserTag, decode_all, is_sparse};
 use authgate_core::token::SessionId;
 use cases::cases;
 use proptest::prelude::*;
@@ -124,6 +124,23 @@ fn i113a_damaged_records_are_skipped_and_a_trailing_part_is_left_out() {
         assert_eq!(decode_all(&bytes[..3 * LENGTH - cut]), (vec![a], 1), "{cut}");
     }
     assert_eq!(decode_all(&[]), (vec![], 0));
+}
+
+#[test]
+fn i113_a_journal_is_written_anew_where_that_halves_it() {
+    for (records, needed, sparse) in [
+        (0, 0, false),
+        (1000, 0, false),
+        (1001, 0, true),
+        (1001, 499, true),
+        (1001, 500, false),
+        (10_000, 4999, true),
+        (10_000, 5000, false),
+        (10_000, 20_000, false),
+        (u64::MAX, u64::MAX, false),
+    ] {
+        assert_eq!(is_sparse(records, needed), sparse, "{records} {needed}");
+    }
 }
 
 proptest! {

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+mod support;
+
+use authgate_core::hosts::HostAndPort;
 use authgate_core::original::{Line, Original, Peer};
-use authgate_core::request::Scheme;
+use authgate_core::request::{Method, Scheme};
 use proptest::prelude::*;
 use url::Url;
 
@@ -202,6 +205,53 @@ fn g85a_what_is_malformed_is_unknown() {
 fn g85a_bytes_beyond_ascii_pass_as_nginx_sends_them() {
     let told = read(&[("x-original-url", b"/caf\xc3\xa9\xff")], Peer::Trusted);
     assert_eq!(told.unwrap().3, "/caf\u{e9}\u{fffd}");
+}
+
+/// What the gate then decides about.
+#[test]
+fn g85a_the_head_is_that_of_the_request_that_is_asked_about() {
+    let original = |target| Original {
+        method: Some("POST"),
+        scheme: Some(Scheme::Https),
+        host: HostAndPort::read("app.example.com:8443"),
+        target,
+    };
+    let asking = support::get("/verify?own=1").host("gate.example").tls().accept("text/html");
+    asking.with_head(|asking| {
+        let head = original(b"/a%20b?x=1?y").head(asking, Some(b"/a b"));
+        assert_eq!((head.method, head.method_name), (Method::Post, &b"POST"[..]));
+        assert_eq!((head.target, head.query), (&b"/a%20b?x=1?y"[..], &b"x=1?y"[..]));
+        assert_eq!(
+            (head.path, head.host),
+            (Some(&b"/a b"[..]), Some(&b"app.example.com:8443"[..]))
+        );
+        assert_eq!(head.scheme, Some(Scheme::Https));
+        assert!(head.tls, "the connection is its own");
+        assert_eq!((head.fields)("accept"), Some(&b"text/html"[..]));
+        let head = original(b"/a").head(asking, None);
+        assert_eq!((head.path, head.query), (None, &b""[..]));
+        // What is not told is not known, but the method, of which only GET and HEAD navigate.
+        let bare = Original { method: None, scheme: None, host: None, target: b"/" };
+        let head = bare.head(asking, None);
+        assert_eq!((head.method, head.method_name), (Method::Get, &b""[..]));
+        assert_eq!((head.host, head.scheme), (None, None));
+    });
+}
+
+#[test]
+fn methods_are_known_by_their_very_names() {
+    for (name, method) in [
+        ("GET", Method::Get),
+        ("HEAD", Method::Head),
+        ("POST", Method::Post),
+        ("DELETE", Method::Delete),
+        ("get", Method::Other),
+        ("PUT", Method::Other),
+        ("GETX", Method::Other),
+        ("", Method::Other),
+    ] {
+        assert_eq!(Method::named(name.as_bytes()), method, "{name}");
+    }
 }
 
 fn plain_bytes(target: &[u8]) -> Option<Vec<u8>> {
