@@ -83,6 +83,11 @@ impl<'r> Request<'r> {
         unsafe { !(*self.get().connection).ssl.is_null() }
     }
 
+    /// Whether it came before the TLS handshake was complete: somebody may send it again.
+    fn in_early_data(self) -> bool {
+        variables::value(self, "ssl_early_data") == Some(b"1")
+    }
+
     /// The client's address; `None` on a unix socket.
     pub(crate) fn address(self) -> Option<IpAddr> {
         // SAFETY: nginx fills sockaddr of every connection, in the length of its family.
@@ -199,7 +204,10 @@ impl<'r> Request<'r> {
     ) -> R {
         // In a subrequest it is the main request that is asked about.
         let main = self.main();
-        let fields = |name: &str| headers::find(main, name).map(<[u8]>::trim_ascii);
+        let fields = |name: &str| match name {
+            "early-data" if main.in_early_data() => Some(&b"1"[..]),
+            name => headers::find(main, name).map(<[u8]>::trim_ascii),
+        };
         // Who verifies for others is not asked about its own address.
         let verify = self.location().verify().filter(|_| self.is_main());
         let own = verify.is_none();

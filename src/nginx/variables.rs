@@ -109,9 +109,12 @@ pub(super) fn value<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
         let mut name = string(name.as_bytes());
         let key = ngx_hash_key(name.data, name.len);
         let value = ngx_http_get_variable(request.raw(), &raw mut name, key).as_ref()?;
+        // Of one that is not found nothing else is set.
+        if value.not_found() != 0 || value.valid() == 0 {
+            return None;
+        }
         let length = usize::try_from(value.len()).ok()?;
-        let found = value.not_found() == 0 && value.valid() != 0;
-        found.then(|| bytes(ngx_str_t { len: length, data: value.data }))
+        Some(bytes(ngx_str_t { len: length, data: value.data }))
     }
 }
 

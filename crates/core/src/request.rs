@@ -51,6 +51,7 @@ impl Method {
 
 /// Looks a header field up by its lower-case name: the first line of that name, without
 /// surrounding white space. Only fields that decide nothing about identity are read through it.
+/// `early-data` says of the server's own TLS, too, what it says of a proxy's (RFC 8470).
 pub type Fields<'a> = &'a dyn Fn(&str) -> Option<&'a [u8]>;
 
 /// What the gate reads of a request.

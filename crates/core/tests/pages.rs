@@ -122,6 +122,23 @@ fn signed_in_already_one_goes_where_one_wanted() {
 }
 
 #[test]
+fn a_post_in_early_data_does_nothing() {
+    let realm = realm();
+    let token = realm.session("alice");
+    for at in [Page::Login, Page::Logout] {
+        let reply = page(&realm, at, &form().field("early-data", "1").cookie(&token));
+        assert_eq!(reply.status, 425, "{at:?}");
+        assert_eq!((header(&reply, "Set-Cookie"), &*reply.ends), (None, &[][..]));
+        assert_eq!(event(&reply), None);
+    }
+    assert!(is_read(&form().field("early-data", "0")));
+    assert_eq!(
+        page(&realm, Page::Login, &get("/authgate/login").field("early-data", "1")).status,
+        200
+    );
+}
+
+#[test]
 fn c37_a_post_from_another_site_does_nothing() {
     let realm = realm();
     let token = realm.session("alice");

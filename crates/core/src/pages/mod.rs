@@ -22,7 +22,7 @@ use crate::request::{Method, RequestHead};
 use crate::return_path;
 use crate::return_target::{Bounds, ReturnTarget, Schemes};
 use crate::settings::Settings;
-use problem::{cross_site, malformed, not_allowed, problem, too_large};
+use problem::{cross_site, malformed, not_allowed, problem, too_early, too_large};
 use serde_json::json;
 
 /// What to do next for a request of one of the pages.
@@ -103,8 +103,8 @@ impl Gate<'_> {
     /// What is wrong with a post before its body is looked at.
     fn refuse_post(&self, head: &RequestHead<'_>) -> Option<Reply> {
         let field = |name| (head.fields)(name);
-        if !origin::may_post(head) {
-            return Some(cross_site(head));
+        if let Some(refusal) = refuse_action(head) {
+            return Some(refusal);
         }
         if LoginForm::accepts(field("content-type"), field("content-encoding")).is_err() {
             return Some(malformed(head, FormError::UnsupportedMediaType));
@@ -132,8 +132,8 @@ impl Gate<'_> {
     }
 
     fn logout(&self, head: &RequestHead<'_>, now: u64) -> Reply {
-        if !origin::may_post(head) {
-            return cross_site(head);
+        if let Some(refusal) = refuse_action(head) {
+            return refusal;
         }
         let reply = Reply::redirect(303, self.login_page_at());
         let reply = reply.header("Set-Cookie", self.cookie().clear(head.tls));
@@ -199,6 +199,16 @@ impl Gate<'_> {
     fn realm(&self) -> String {
         self.settings.name.clone()
     }
+}
+
+/// What keeps a post from doing anything: it comes from another site, or perhaps not from its sender.
+/// Early data may be sent again by who has seen it (RFC 8470): a right password sent again would
+/// forgive the failures of whoever does so.
+fn refuse_action(head: &RequestHead<'_>) -> Option<Reply> {
+    if (head.fields)("early-data") == Some(b"1") {
+        return Some(too_early(head));
+    }
+    (!origin::may_post(head)).then(|| cross_site(head))
 }
 
 /// Whether the session is newer than the one that another server has refused (`after` in the query):

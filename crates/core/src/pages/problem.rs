@@ -12,6 +12,10 @@ pub(crate) fn cross_site(head: &RequestHead<'_>) -> Reply {
     problem(head, 403, "Not from here", text)
 }
 
+pub(crate) fn too_early(head: &RequestHead<'_>) -> Reply {
+    problem(head, 425, "Too early", "Send this again when the TLS handshake is complete.")
+}
+
 pub(crate) fn malformed(head: &RequestHead<'_>, error: FormError) -> Reply {
     match error {
         FormError::UnsupportedMediaType => {
