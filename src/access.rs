@@ -177,6 +177,32 @@ fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<O
     }
 }
 
+/// The realm whose gate has let a request in where it is now, with the epoch of its user.
+pub(crate) fn admitted_here<'r>(
+    request: Request<'r>,
+    visit: &Visit<'r>,
+) -> Option<(&'r Realm, u64)> {
+    let realm = visit.admitted_by.get().filter(|realm| gate_of(request, realm).is_some())?;
+    let identity = visit.verdict_of(realm)?.admitted()?;
+    Some((realm, realm.with_gate(|gate| gate.epoch(identity)).unwrap_or_default()))
+}
+
+fn gate_of<'r>(request: Request<'r>, realm: &Realm) -> Option<Site<'r>> {
+    request.location().site().filter(|site| std::ptr::eq(site.realm, realm))
+}
+
+/// Whether a request that was let in would be refused now, and what to say of it.
+pub(crate) fn review(request: Request<'_>, realm: &Realm, epoch: u64) -> Option<Event> {
+    let visit = request.visit()?;
+    let identity = visit.verdict_of(realm)?.admitted()?;
+    let verdict = realm.with_gate(|gate| gate.review(identity, epoch, clock::now()))?;
+    let site = gate_of(request, realm)?;
+    let reason = site.status(Some(&verdict));
+    let (user, realm) = (identity.user().into(), realm.settings.name.clone());
+    let closed = || Event::ConnectionClosed { user, reason, realm };
+    matches!(site.mode.step(reason), Step::Refuse).then(closed)
+}
+
 /// The realm and the page of the gate's own that this request is for.
 pub(crate) fn page_at(request: Request<'_>) -> Option<(&Realm, Page)> {
     let path = request.path();

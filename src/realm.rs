@@ -2,6 +2,7 @@
 
 use crate::live::{self, Watched};
 use crate::nginx::checks::{self, Queue};
+use crate::nginx::upgraded::{self, Upgraded};
 use crate::nginx::zone::{Secrets, Topic, Zone};
 use crate::nginx::{clock, process};
 use crate::state::State;
@@ -37,6 +38,8 @@ pub(crate) struct Realm {
     pub state: Option<State>,
     /// This worker's password checks.
     pub checks: Queue,
+    /// This worker's upgraded connections.
+    pub upgraded: Upgraded,
     readable: Box<dyn Fn() -> Result<(), String>>,
 }
 
@@ -61,6 +64,7 @@ impl Realm {
             zone: Zone::default(),
             state,
             checks: Queue::default(),
+            upgraded: Upgraded::default(),
             readable,
         }
     }
@@ -212,6 +216,7 @@ impl Realm {
             state.tick(self);
         }
         checks::tick(self);
+        upgraded::tick(self);
     }
 }
 

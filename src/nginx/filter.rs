@@ -6,6 +6,7 @@ use super::headers;
 use super::log;
 use super::reply::push_header;
 use super::request::{Request, bytes};
+use super::upgraded;
 use super::visit::Visit;
 use crate::access;
 use authgate_core::response::{self, Private};
@@ -53,7 +54,7 @@ fn apply(request: Request<'_>) -> Option<()> {
         set_header(request, "Set-Cookie", &cookie)?;
         keep_private(request)?;
     }
-    Some(())
+    if request.is_being_upgraded() { upgraded::watch(request, visit) } else { Some(()) }
 }
 
 /// Sets the fields of an answer, or none of them: the page that then tells of the failure has none.

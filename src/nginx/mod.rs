@@ -25,6 +25,7 @@ mod realm_block;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod server_names;
+pub(crate) mod upgraded;
 mod variables;
 pub(crate) mod visit;
 pub(crate) mod zone;

@@ -22,6 +22,9 @@ use std::net::IpAddr;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
+/// `NGX_HTTP_VERSION_20`.
+const HTTP_2: usize = 2000;
+
 /// `NGX_HTTP_VERSION_30`, which older versions of nginx do not have.
 const HTTP_3: usize = 3000;
 
@@ -86,6 +89,12 @@ impl<'r> Request<'r> {
     /// Whether it came before the TLS handshake was complete: somebody may send it again.
     fn in_early_data(self) -> bool {
         variables::value(self, "ssl_early_data") == Some(b"1")
+    }
+
+    /// Whether its answer turns the connection into one of another protocol. HTTP/2 and 3 have no such.
+    pub(super) fn is_being_upgraded(self) -> bool {
+        let request = self.get();
+        request.headers_out.status == 101 && request.http_version < HTTP_2 && self.is_main()
     }
 
     /// The client's address; `None` on a unix socket.

@@ -63,6 +63,15 @@ pub enum Event {
         /// The realm.
         realm: String,
     },
+    /// An upgraded connection has outlived what let it in.
+    ConnectionClosed {
+        /// The user.
+        user: String,
+        /// What a new request would meet.
+        reason: Status,
+        /// The realm.
+        realm: String,
+    },
     /// A credential was refused.
     TokenRefused {
         /// Why.
@@ -130,6 +139,7 @@ impl Event {
             Self::LoginOk { .. }
             | Self::Logout { .. }
             | Self::Forbidden { .. }
+            | Self::ConnectionClosed { .. }
             | Self::TokenRefused { .. } => Level::Info,
         }
     }
@@ -144,7 +154,7 @@ impl Event {
             Self::LoginBusy { .. } => Status::Busy,
             Self::Forbidden { .. } => Status::Forbidden,
             Self::TokenRefused { reason, .. } => reason.status(),
-            Self::WouldRefuse { reason, .. } => *reason,
+            Self::ConnectionClosed { reason, .. } | Self::WouldRefuse { reason, .. } => *reason,
         }
     }
 }
@@ -171,6 +181,11 @@ impl fmt::Display for Event {
             }
             Self::Forbidden { user, realm } => {
                 write!(f, "forbidden, user \"{}\", realm \"{realm}\"", Escaped(user))
+            }
+            Self::ConnectionClosed { user, reason, realm } => {
+                let (user, reason) = (Escaped(user), reason.as_str());
+                f.write_str("connection closed, ")?;
+                write!(f, "user \"{user}\", reason \"{reason}\", realm \"{realm}\"")
             }
             Self::TokenRefused { reason, realm } => {
                 write!(f, "token refused, reason \"{}\", realm \"{realm}\"", reason.as_str())

@@ -22,10 +22,10 @@ impl Gate<'_> {
             Ok(verified) => verified.claims,
             Err(cause) => return Verdict::Challenge(cause),
         };
-        let (id, expires_at) = (claims.session, claims.expires_at);
+        let (id, issued_at, expires_at) = (claims.session, claims.issued_at, claims.expires_at);
         let within = claims.scope.is_unlimited()
             || head.path.is_some_and(|path| claims.scope.allows(head.method_name, path));
-        match Identity::new(claims.user, Credential::Bearer { id, expires_at }) {
+        match Identity::new(claims.user, Credential::Bearer { id, issued_at, expires_at }) {
             Some(identity) if within => Verdict::Admit(identity),
             Some(identity) => Verdict::Forbid(identity),
             None => Verdict::Challenge(Cause::Malformed),

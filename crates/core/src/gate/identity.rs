@@ -66,6 +66,8 @@ pub enum Credential {
     Bearer {
         /// Its id.
         id: SessionId,
+        /// When it was made, in Unix seconds.
+        issued_at: u64,
         /// When it ends, in Unix seconds.
         expires_at: u64,
     },

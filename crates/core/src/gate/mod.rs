@@ -6,6 +6,7 @@ mod identity;
 mod login_page;
 mod refusal;
 mod renewal;
+mod review;
 
 pub use by_basic::Outcome;
 pub use identity::{Cause, Credential, Identity, Session, Verdict};

@@ -174,7 +174,10 @@ impl Stripe {
             Event::LoginLimited { method, .. } => self.login(*method, Limited),
             Event::LoginBusy { method, .. } => self.login(*method, Busy),
             Event::Logout { .. } => increment(Some(&self.logouts)),
-            Event::Forbidden { .. } | Event::TokenRefused { .. } | Event::WouldRefuse { .. } => {}
+            Event::Forbidden { .. }
+            | Event::ConnectionClosed { .. }
+            | Event::TokenRefused { .. }
+            | Event::WouldRefuse { .. } => {}
         }
     }
 
