@@ -3,9 +3,9 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Basic;
 use AuthGate::Server;
 use AuthGate::Upstream;
-use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 2);
@@ -25,7 +25,6 @@ my $app = AuthGate::Upstream->start($server->port('app'));
 $server->run;
 my $client = $server->client(headers => []);
 
-sub basic ($user, $password) { return (Authorization => 'Basic ' . encode_base64("$user:$password", '')) }
 my @alice = basic('alice', $PASSWORD{alice});
 for (1, 2) {
     my $answer = $client->get('/hello.txt', @alice);

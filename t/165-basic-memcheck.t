@@ -5,19 +5,16 @@ use v5.36;
 
 use AuthGate;
 use AuthGate::Basic;
+use AuthGate::Memcheck;
 use AuthGate::Pending;
-use AuthGate::Process;
 use AuthGate::Server;
 use AuthGate::Streams;
 use AuthGate::Upstream;
 use Test::More;
 use Time::HiRes ();
 
-my ($valgrind) = grep { -x } map { "$_/valgrind" } split /:/, $ENV{PATH};
-plan skip_all => 'no valgrind' if !$valgrind;
-
 # Nothing is remembered, so that each request is checked.
-my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "master_process off;\n");
+my $server = AuthGate::Memcheck->prepare(<<'EOF_HTTP');
     authgate_realm ops {
         limit  off;
         users %%USERS%%;
@@ -74,28 +71,12 @@ AuthGate::write_file($server->path('html/page.html'),
     'a<!--# include virtual="/verify" -->b<!--# include virtual="/verify" -->c');
 my $app = AuthGate::Upstream->start($server->port('app'));
 
-my $report = $server->path('logs/valgrind');
-my $nginx = $AuthGate::NGINX;
-{
-    my $wrapper = AuthGate::write_file($server->path('valgrind'), <<"EOF_WRAPPER");
-#!/bin/sh
-exec $valgrind --quiet --error-exitcode=99 --log-file=$report --num-callers=24 $nginx "\$@"
-EOF_WRAPPER
-    chmod 0755, $wrapper;
-    local $AuthGate::NGINX = $wrapper;
-    $server->run;
-}
-my $client = $server->client(timeout => 60, headers => []);
+$server->run;
+my $client = $server->patient(headers => []);
 my $number = 0;
 
 # A credential that has not been seen: right ones are remembered for a second.
 sub unseen () { return basic('alice', 'canary-wrong-' . ++$number) }
-
-sub nothing_is_left ($case) {
-    ok eval {
-        AuthGate::Server::wait_until { connections($client)->{active} == 0 } 30, 'connections to end';
-    }, "E57 $case: nothing is left";
-}
 
 my @paths = qw(/hello.txt /app /own /optional /any /verify /asked /asked-app /twice /mirror /page
     /authgate/session /chain /two-asked /after /few /few-asked);
@@ -121,7 +102,7 @@ for my $path (@paths) {
             $way{$way}->($_) for @pending;
         }
     }
-    nothing_is_left("$path, 36 gone");
+    $server->nothing_is_left("$path, 36 gone");
 }
 
 # With bodies, of which some have come.
@@ -135,7 +116,7 @@ for my $path (qw(/app /hello.txt /asked-app)) {
         $_->reset for @pending[ 0 .. 2 ];
         $_->close for @pending[ 3 .. 5 ];
     }
-    nothing_is_left("$path, bodies cut short");
+    $server->nothing_is_left("$path, bodies cut short");
 }
 
 # Pipelined.
@@ -145,7 +126,7 @@ for my $round (1 .. 4) {
     Time::HiRes::sleep(rand 0.2);
     $round % 2 ? $pending->reset : $pending->close;
 }
-nothing_is_left('pipelined');
+$server->nothing_is_left('pipelined');
 
 # Streams.
 my $h2 = $server->port('h2');
@@ -165,17 +146,17 @@ for my $path (@paths) {
 is $connection->status($connection->request(GET => '/hello.txt', [right('alice')]), 60), 200,
     'E57 streams reset';
 $connection->close;
-nothing_is_left('streams reset');
+$server->nothing_is_left('streams reset');
 for my $round (1 .. 6) {
     my $connection = AuthGate::Streams->connect($h2);
     $connection->request(GET => $paths[ $_ % @paths ], [unseen()]) for 1 .. 12;
     Time::HiRes::sleep(rand 0.15) if $round > 1;
     $connection->abort;
 }
-nothing_is_left('connections with streams gone');
+$server->nothing_is_left('connections with streams gone');
 
 # Another network takes the place of one that waits.
-my $other = $server->client(from => '127.0.0.2', timeout => 60, headers => []);
+my $other = $server->patient(from => '127.0.0.2', headers => []);
 for my $path ('/hello.txt', '/asked') {
     my @flood = map { pending($client, $path, unseen()) } 1 .. 10;
     my @others = map { pending($other, $path, unseen()) } 1 .. 4;
@@ -183,13 +164,13 @@ for my $path ('/hello.txt', '/asked') {
     is scalar(grep { $_->answer->status !~ /\A(?:401|503|500)\z/ } grep { $_->{socket} } @flood, @others), 0,
         "E57 two networks, $path: all who stay are answered";
 }
-nothing_is_left('two networks');
+$server->nothing_is_left('two networks');
 
 # Those that wait for a decision of the limiter, each from a network of its own or of one.
 for my $round (1 .. 6) {
     my @same = unseen();
     my @pending = map {
-        my $from = $server->client(from => '127.0.6.' . ($_ % 3 + 3 * $round), timeout => 60, headers => []);
+        my $from = $server->patient(from => '127.0.6.' . ($_ % 3 + 3 * $round), headers => []);
         pending($from, $_ % 2 ? '/few' : '/few-asked', $_ % 5 ? unseen() : @same)
     } 1 .. 18;
     Time::HiRes::sleep(rand 0.1) if $round > 1;
@@ -197,11 +178,10 @@ for my $round (1 .. 6) {
     is scalar(grep { $_->answer->status !~ /\A(?:401|429|500)\z/ } grep { $_->{socket} } @pending), 0,
         'E57 limited: all who stay are answered';
 }
-nothing_is_left('limited');
+$server->nothing_is_left('limited');
 
 # It ends with checks under way.
 pending($client, $_, unseen()) for @paths;
-$server->stop('QUIT');
-is AuthGate::read_file($report), '', 'E57 valgrind has nothing to say';
+$server->is_clean;
 
 done_testing;

@@ -4,11 +4,11 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Basic;
 use AuthGate::Examples;
 use AuthGate::Server;
 use AuthGate::Token;
 use AuthGate::Upstream;
-use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 my $gate = AuthGate::Server->prepare('');
@@ -38,16 +38,7 @@ my $app = AuthGate::Upstream->start($front->port('app'));
 $gate->run;
 $front->run;
 
-sub basic ($user, $password) { return (Authorization => 'Basic ' . encode_base64("$user:$password", '')) }
-
-# The status, and who the application was told it is; it is asked for a 200 and for nothing else.
-sub outcome ($client, $method, $path, @headers) {
-    my $before = $app->count;
-    my $answer = $client->request($method, $path, undef, @headers);
-    my $asked  = $app->count - $before;
-    return $answer->status . ($asked ? ' and the application was asked' : '') if $answer->status != 200;
-    return join ' ', 200, $asked, map { join ',', $app->header_values($_) } qw(X-Forwarded-User X-Forwarded-Groups);
-}
+sub outcome (@request) { return $app->outcome(@request) }
 
 my $browser = $front->client;
 my $curl    = $front->client(headers => []);

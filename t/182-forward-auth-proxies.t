@@ -5,10 +5,10 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Basic;
 use AuthGate::Examples;
 use AuthGate::Server;
 use AuthGate::Token;
-use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 my $server  = AuthGate::Server->prepare('');
@@ -51,8 +51,6 @@ sub ask ($proxy, $method, $uri, %client) {
     $gate->forget_cookies;    # a proxy keeps none
     return $gate->get('/verify-or-login', $PROXY{$proxy}->($method, $uri, %client));
 }
-
-sub basic ($user, $password) { return (Authorization => 'Basic ' . encode_base64("$user:$password", '')) }
 
 # What both hand on to the application: the fields that the gate names, and none of the client's.
 sub identity ($answer) { return join ' ', $answer->status, map { $answer->header($_) // '-' } @NAMES }

@@ -3,11 +3,11 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Basic;
 use AuthGate::Examples;
 use AuthGate::Server;
 use AuthGate::Token;
 use AuthGate::Upstream;
-use MIME::Base64 qw(encode_base64);
 use Test::More;
 
 my $example = AuthGate::Examples::adapted('auth-request.conf', '127.0.0.1:3000' => '127.0.0.1:%%PORT_app%%');
@@ -26,15 +26,7 @@ EOF_HTTP
 my $app = AuthGate::Upstream->start($server->port('app'));
 $server->run;
 
-sub outcome ($client, $method, $path, @headers) {
-    my $before = $app->count;
-    my $answer = $client->request($method, $path, undef, @headers);
-    my $asked  = $app->count - $before;
-    return $answer->status . ($asked ? ' and the application was asked' : '') if $answer->status != 200;
-    return join ' ', 200, $asked, map { join ',', $app->header_values($_) } qw(X-Forwarded-User X-Forwarded-Groups);
-}
-
-sub basic ($user, $password) { return (Authorization => 'Basic ' . encode_base64("$user:$password", '')) }
+sub outcome (@request) { return $app->outcome(@request) }
 
 my $browser = $server->client;
 my $curl    = $server->client(headers => []);

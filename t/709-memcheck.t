@@ -5,15 +5,12 @@ use v5.36;
 use AuthGate;
 use AuthGate::Streams;
 use AuthGate::Pending;
-use AuthGate::Process;
+use AuthGate::Memcheck;
 use AuthGate::Server;
 use Test::More;
 use Time::HiRes ();
 
-my ($valgrind) = grep { -x } map { "$_/valgrind" } split /:/, $ENV{PATH};
-plan skip_all => 'no valgrind' if !$valgrind;
-
-my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "master_process off;\n");
+my $server = AuthGate::Memcheck->prepare(<<'EOF_HTTP');
     authgate_realm ops {
         limit  off;
         users %%USERS%%;
@@ -28,29 +25,11 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "mast
     }
 EOF_HTTP
 
-# nginx's pools give what is larger than a page to malloc, and all of it back at the end of a request:
-# a request that is used after its end is seen.
-my $report = $server->path('logs/valgrind');
-my $nginx = $AuthGate::NGINX;
-{
-    my $wrapper = AuthGate::write_file($server->path('valgrind'), <<"EOF_WRAPPER");
-#!/bin/sh
-exec $valgrind --quiet --error-exitcode=99 --log-file=$report --num-callers=24 $nginx "\$@"
-EOF_WRAPPER
-    chmod 0755, $wrapper;
-    local $AuthGate::NGINX = $wrapper;
-    $server->run;
-}
+$server->run;
 
-my $client = $server->client(timeout => 60);
+my $client = $server->patient;
 my $bytes = AuthGate::Pending::login_bytes($client, 'alice', $PASSWORD{alice});
 my $body = index($bytes, "\r\n\r\n") + 4;
-
-sub nothing_is_left ($case) {
-    ok eval {
-        AuthGate::Server::wait_until { connections($client)->{active} == 0 } 20, 'connections to end';
-    }, "E57 $case: nothing is left";
-}
 
 $client->sign_in('alice');
 is $client->get('/hello.txt')->status, 200, 'a gated file';
@@ -67,10 +46,10 @@ for my $way (sort keys %way) {
         Time::HiRes::sleep(rand 0.2) if $round > 1;
         $way{$way}->($_) for @pending;
     }
-    nothing_is_left("48 $way");
+    $server->nothing_is_left("48 $way");
 
     $way{$way}->(AuthGate::Pending->send($client, substr $bytes, 0, $body + $_)) for 0 .. 9;
-    nothing_is_left("10 $way in the middle of the form");
+    $server->nothing_is_left("10 $way in the middle of the form");
 }
 
 my $connection = AuthGate::Streams->connect($server->port('h2'));
@@ -82,7 +61,7 @@ for my $round (1 .. 6) {
 }
 is $connection->status($connection->login('alice', $PASSWORD{alice}), 60), 303, 'E57 48 streams reset';
 $connection->close;
-nothing_is_left('48 streams reset');
+$server->nothing_is_left('48 streams reset');
 
 for my $round (1 .. 6) {
     my $connection = AuthGate::Streams->connect($server->port('h2'));
@@ -90,14 +69,14 @@ for my $round (1 .. 6) {
     Time::HiRes::sleep(rand 0.2) if $round > 1;
     $connection->abort;
 }
-nothing_is_left('6 HTTP/2 connections with 8 streams');
+$server->nothing_is_left('6 HTTP/2 connections with 8 streams');
 
 my @pending = map { AuthGate::Pending->send($client, $bytes) } 1 .. 5;
 is_deeply [map { $_->answer->status } @pending], [(303) x 5], 'E57 who stays is answered';
 
 # Another network's login takes the place of one that waits, whose request is answered from within, and
 # those of both go away.
-my $other = $server->client(from => '127.0.0.2', timeout => 60);
+my $other = $server->patient(from => '127.0.0.2');
 for my $round (1 .. 4) {
     my @flood = map { AuthGate::Pending->send($client, $bytes) } 1 .. 8;
     my @others = map { AuthGate::Pending->send($other, $bytes) } 1 .. 4;
@@ -106,11 +85,10 @@ for my $round (1 .. 4) {
     is scalar(grep { $_->answer->status !~ /\A(?:303|503)\z/ } @left), 0,
         'E57 two networks: all who stay are answered';
 }
-nothing_is_left('two networks');
+$server->nothing_is_left('two networks');
 
 # It ends with a check under way.
 AuthGate::Pending->send($client, $bytes);
-$server->stop('QUIT');
-is AuthGate::read_file($report), '', 'E57 valgrind has nothing to say';
+$server->is_clean;
 
 done_testing;

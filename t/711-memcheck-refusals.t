@@ -3,13 +3,11 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Memcheck;
 use AuthGate::Server;
 use Test::More;
 
-my ($valgrind) = grep { -x } map { "$_/valgrind" } split /:/, $ENV{PATH};
-plan skip_all => 'no valgrind' if !$valgrind;
-
-my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "master_process off;\n");
+my $server = AuthGate::Memcheck->prepare(<<'EOF_HTTP');
     authgate_realm ops {
         limit off;
         users %%USERS%%;
@@ -25,31 +23,21 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "mast
     }
 EOF_HTTP
 
-my $report = $server->path('logs/valgrind');
-{
-    my $wrapper = AuthGate::write_file($server->path('valgrind'), <<"EOF_WRAPPER");
-#!/bin/sh
-exec $valgrind --quiet --error-exitcode=99 --log-file=$report --num-callers=24 $AuthGate::NGINX "\$@"
-EOF_WRAPPER
-    chmod 0755, $wrapper;
-    local $AuthGate::NGINX = $wrapper;
-    $server->run;
-}
+$server->run;
 
-my %browser = (timeout => 60);
-my %curl = (timeout => 60, headers => []);
+my %curl = (headers => []);
 my $nobody = 'authgate=v1.none.AAAA.AAAA';
 for my $round (1, 2) {
-    is $server->client(%browser)->get('/hello.txt')->status, 302, 'a navigation is refused';
-    is $server->client(%curl)->get('/hello.txt')->status, 401, 'anything else is refused';
-    is $server->client(%curl)->get('/hello.txt', Cookie => $nobody)->status, 401, 'a cookie is refused';
-    is $server->client(%curl)->get('/hello.txt', Authorization => 'Bearer agt_x')->status, 401,
+    is $server->patient->get('/hello.txt')->status, 302, 'a navigation is refused';
+    is $server->patient(%curl)->get('/hello.txt')->status, 401, 'anything else is refused';
+    is $server->patient(%curl)->get('/hello.txt', Cookie => $nobody)->status, 401, 'a cookie is refused';
+    is $server->patient(%curl)->get('/hello.txt', Authorization => 'Bearer agt_x')->status, 401,
         'an API token is refused';
-    is $server->client(%curl)->post('/hello.txt', [a => 'b' x 9000])->status, 401, 'a post is refused';
-    is $server->client(%curl)->get('/own/')->status, 401, 'the location has its own page';
-    is $server->client(%curl)->get('/optional/')->status, 200, 'nobody is refused where it is optional';
+    is $server->patient(%curl)->post('/hello.txt', [a => 'b' x 9000])->status, 401, 'a post is refused';
+    is $server->patient(%curl)->get('/own/')->status, 401, 'the location has its own page';
+    is $server->patient(%curl)->get('/optional/')->status, 200, 'nobody is refused where it is optional';
 
-    my $alice = $server->client(%browser);
+    my $alice = $server->patient;
     $alice->sign_in('alice');
     my $first = $alice->cookie('authgate');
     is $alice->get('/hello.txt')->status, 200, 'alice gets in';
@@ -57,15 +45,14 @@ for my $round (1, 2) {
     is $alice->get('/hello.txt', Cookie => "authgate=$first")->status, 302, 'her former session has ended';
     my $second = $alice->cookie('authgate');
     is $alice->sign_out->status, 303, 'she signs out';
-    is $server->client(%curl)->get('/hello.txt', Cookie => "authgate=$second")->status, 401,
+    is $server->patient(%curl)->get('/hello.txt', Cookie => "authgate=$second")->status, 401,
         'her session has ended';
-    is $server->client(%browser)->post('/authgate/logout', [], 'Sec-Fetch-Site' => 'cross-site')->status,
+    is $server->patient->post('/authgate/logout', [], 'Sec-Fetch-Site' => 'cross-site')->status,
         403, 'a post from another site';
-    is $server->client(%curl)->get('/authgate/nothing')->status, 404, 'no page';
+    is $server->patient(%curl)->get('/authgate/nothing')->status, 404, 'no page';
 }
 AuthGate::Server::wait_until { -s $server->path('state/ops.ended') == 4 * 48 } 20, 'the journal';
 
-$server->stop('QUIT');
-is AuthGate::read_file($report), '', 'E57 valgrind has nothing to say';
+$server->is_clean;
 
 done_testing;

@@ -9,6 +9,7 @@ package AuthGate::Upstream;
 #     $app->last_request               # the last one, as it came
 #     $app->header_values('Cookie')   # of its header fields of that name, in their order
 #     $app->hold; …; $app->release     # answers wait in between
+#     $app->outcome($client, 'GET', '/x')   # '200 1 alice ops,sre', '401', '403 and the application was asked'
 #
 # reply may be a sub that is called, in another process, with the request as it came.
 
@@ -166,6 +167,16 @@ sub last_request ($self) { return AuthGate::read_file("$self->{directory}/" . $s
 
 sub header_values ($self, $name) {
     return map { $_->[1] } grep { lc $_->[0] eq lc $name } $self->fields($self->last_request);
+}
+
+# What comes of a request through nginx: its status, and where that is 200 how often the application was asked and
+# who it was told it is. It may be asked for nothing else.
+sub outcome ($self, $client, $method, $path, @headers) {
+    my $before = $self->count;
+    my $answer = $client->request($method, $path, undef, @headers);
+    my $asked  = $self->count - $before;
+    return $answer->status . ($asked ? ' and the application was asked' : '') if $answer->status != 200;
+    return join ' ', 200, $asked, map { join ',', $self->header_values($_) } qw(X-Forwarded-User X-Forwarded-Groups);
 }
 
 sub hold    ($self) { AuthGate::write_file("$self->{directory}/hold", '') }
