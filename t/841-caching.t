@@ -10,7 +10,7 @@ use AuthGate::Upstream;
 use Test::More;
 
 my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
-    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; session idle=20s max=1h; }
+    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; session idle=40s max=1h; }
     proxy_cache_path %%DIR%%/behind keys_zone=behind:1m;
     proxy_cache_path %%DIR%%/front keys_zone=front:1m;
     upstream app { server 127.0.0.1:%%PORT_app%%; }
@@ -112,7 +112,7 @@ sub in_caches ($pattern) {
 # ---- behind the gate -----------------------------------------------------------------------------
 
 # alice's session is due for renewal from a tenth of idle on; bob's, who has just come, is not.
-AuthGate::Server::wait_until { AuthGate::Token::now() >= $begun + 2 } 5, "alice's session to be due";
+AuthGate::Server::wait_until { AuthGate::Token::now() >= $begun + 5 } 9, "alice's session to be due";
 my $cookie = $alice->cookie_header;
 my %first = map { $_ => $alice->get($_, Cookie => $cookie) } qw(/page /slices/page /stale/page);
 $bob->sign_in('bob');
@@ -206,7 +206,7 @@ for my $case (
     is $fresh->header('Set-Cookie'), undef, 'H96 twin: her session is not due for renewal';
     is ((front($front, '/fresh', @carol))[1], 'HIT', 'H96 twin: the front keeps what it is told to');
 
-    AuthGate::Server::wait_until { AuthGate::Token::now() >= $begun + 3 } 5, "carol's session to be due";
+    AuthGate::Server::wait_until { AuthGate::Token::now() >= $begun + 5 } 9, "carol's session to be due";
     for my $path (qw(/renewed /contrary)) {
         my ($renewed) = front($front, $path, @carol);
         is $renewed->status, 200, "H96 $path: carol gets a page";

@@ -28,16 +28,17 @@ my $http = <<'EOF_HTTP';
         state %%DIR%%/state;
         accept cookie bearer basic;
         basic_cache 1m;
-        session idle=100s max=1h;
         limit off;
         forwarded 127.0.0.1;
     }
+    authgate_realm due { users %%USERS%%; path /due/; cookie due; session idle=100s max=1h; limit off; }
     upstream app { server 127.0.0.1:%%PORT_app%%; }
     server {
         listen 127.0.0.1:%%PORT%%;
         root %%DIR%%/html;
         authgate ops;
         location = /app      { proxy_pass http://app; proxy_set_header X-User $authgate_user; }
+        location = /due      { authgate due; try_files /hello.txt =404; }
         location = /open     { authgate off; proxy_pass http://app; proxy_set_header X-User $authgate_user; }
         location = /require  { authgate_require group=sre; try_files /hello.txt =404; }
         location = /own      { error_page 401 = @own; }
@@ -205,13 +206,17 @@ for my $whose ('calls', 'program') {
 }
 
 # A renewal: with its cookie there is always the line that keeps caches off.
-AuthGate::Server::wait_until { AuthGate::Token::now() >= $began + 11 } 15, "alice's session to be due";
+my $due = $server->client(path => '/due/');
+$due->sign_in('alice');
+my @due = (Cookie => $due->cookie_header);
+$began = AuthGate::Token::now();
+AuthGate::Server::wait_until { AuthGate::Token::now() >= $began + 11 } 15, 'the session to be due';
 for my $whose ('calls', 'program') {
-    my @walked = walk('a renewal', 200, 'content', sub { client->get('/hello.txt', @alice) }, whose => $whose);
+    my @walked = walk('a renewal', 200, 'content', sub { client->get('/due', @due) }, whose => $whose);
     my @renewed = grep { $_->{response}->headers('Set-Cookie') } @walked;
     is_deeply [grep { ($_->{response}->header('Cache-Control') // '') ne 'private' } @renewed], [],
         "I111 a renewal, $whose: never without Cache-Control";
-    like client->get('/hello.txt', @alice)->header('Set-Cookie'), qr/^authgate=v1/, "I111 a renewal, $whose: (it was one)";
+    like client->get('/due', @due)->header('Set-Cookie'), qr/^due=v1/, "I111 a renewal, $whose: (it was one)";
 }
 
 is_deeply [$server->workers], [$worker], 'I111 the worker lives';
