@@ -60,6 +60,17 @@ EOF_HTTP
         'I102 another version: said';
 }
 
+# Built otherwise: one of the marks in the module's signature is another.
+{
+    my $other = AuthGate::read_file($module);
+    cmp_ok $other =~ s/(8,4,8,[01]{30,})/$1 =~ s{\A(8,4,8,)(.)}{$1 . (1 - $2)}er/ge, '>=', 1, 'I102 built otherwise: made';
+    my $server = AuthGate::Server->prepare($realm,
+        module => AuthGate::write_file("$AuthGate::DIRECTORY/otherwise.so", $other));
+    my ($passed, $said) = $server->check;
+    ok !$passed, 'I102 built otherwise: refused';
+    like $said, qr/module "[^"]*otherwise\.so" is not binary compatible in \S+:\d+/, 'I102 built otherwise: said';
+}
+
 # Loaded and unused: everything is as without it.
 {
     my $http = <<'EOF_HTTP';
