@@ -66,6 +66,14 @@ impl<'c> Sites<'c> {
         (0..self.blocks.len()).map(|index| Site { sites: self, index })
     }
 
+    /// The servers of `stream`, in which there are no requests.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &'c Directive> {
+        let root = self.blocks.first().map_or(&[][..], |root| root.directives);
+        let streams = root.iter().filter(|directive| directive.name == "stream");
+        let inside = streams.flat_map(|stream| stream.block.as_deref().unwrap_or_default());
+        inside.filter(|directive| directive.name == "server")
+    }
+
     pub(crate) fn servers(&self) -> impl Iterator<Item = Site<'_, 'c>> {
         self.all().filter(|site| *site.kind() == Kind::Server)
     }

@@ -1,9 +1,10 @@
 //! Ways around a gate: another location, another page, another server.
 
 use super::Found;
-use crate::gate::Gate;
+use crate::gate::{Gate, is_loopback};
 use crate::location::Matcher;
-use crate::site::{Site, Sites};
+use crate::site::{Site, Sites, Words};
+use crate::syntax::Directive;
 
 /// Locations that nginx prefers to one with a gate, for addresses that begin alike.
 pub(super) fn location_beside_the_gate(sites: &Sites<'_>) -> Vec<Found> {
@@ -71,7 +72,22 @@ fn pages_of_refusal(site: Site<'_, '_>) -> Vec<Found> {
 pub(super) fn same_application_elsewhere(sites: &Sites<'_>) -> Vec<Found> {
     let closed: Vec<_> = sites.all().filter(|site| site.is_closed()).collect();
     let open = sites.all().filter(|site| site.serves() && is_forgotten(*site) && !site.is_local());
-    open.filter_map(|site| elsewhere(site, &closed)).collect()
+    let by_stream = sites.streams().filter_map(|server| without_requests(server, &closed));
+    open.filter_map(|site| elsewhere(site, &closed)).chain(by_stream).collect()
+}
+
+/// A server of `stream`, which hands on what it cannot read.
+fn without_requests(server: &Directive, closed: &[Site<'_, '_>]) -> Option<Found> {
+    let own = |name| server.block.iter().flatten().filter(move |directive| directive.name == name);
+    let mut listens = own("listen");
+    let pass = own("proxy_pass").next()?;
+    if listens.all(|listen| is_loopback(listen.word(0))) {
+        return None;
+    }
+    let same = |gated: &&Site<'_, '_>| gated.application() == Some(pass.word(0));
+    let gated = &closed.iter().find(same)?.application_directive()?.place;
+    let text = format!("{} is behind the gate in {gated}, and \"stream\" knows none", pass.word(0));
+    Some(Found::warning(&pass.place, text, "leave it out, or \"listen\" on loopback"))
 }
 
 fn elsewhere(site: Site<'_, '_>, closed: &[Site<'_, '_>]) -> Option<Found> {
