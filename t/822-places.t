@@ -1,5 +1,5 @@
 # H91: whatever nginx does for content, and in whatever phase something comes before it, a gate is asked first.
-# Where nginx itself does not ask is 851.
+# Where nginx itself does not ask is 823.
 
 use v5.36;
 
