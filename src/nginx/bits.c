@@ -1,6 +1,7 @@
 /*
- * What nginx keeps of a request in single bits. They are left to a C compiler: bindgen 0.72, which nginx-sys is built
- * with, reckons the places of bits wrong that begin behind a field of two bytes, and in nginx 1.30 they do.
+ * What nginx keeps of a request and of a connection in single bits. They are left to a C compiler: bindgen 0.72, which
+ * nginx-sys is built with, reckons the places of bits wrong that begin behind a field of two bytes, and in nginx 1.30
+ * they do.
  */
 
 #include <ngx_config.h>
@@ -56,4 +57,16 @@ bool
 authgate_may_redirect_to_error_page(ngx_http_request_t *r)
 {
     return !r->error_page && r->uri_changes != 0;
+}
+
+bool
+authgate_mark_to_close(ngx_connection_t *c)
+{
+    if (c->close) {
+        return false;
+    }
+
+    c->close = 1;
+    c->error = 1;
+    return true;
 }

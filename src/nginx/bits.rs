@@ -1,8 +1,8 @@
-//! The bits of a request, by way of bits.c: the accessors that nginx-sys has for them are not to be used.
+//! The bits of a request and of a connection, by way of bits.c: the accessors that nginx-sys has for them are not to be used.
 //!
-//! Every function here wants a live request.
+//! Every function here wants a live request or connection.
 
-use ngx::ffi::ngx_http_request_t;
+use ngx::ffi::{ngx_connection_t, ngx_http_request_t};
 
 unsafe extern "C" {
     /// The body goes to who reads it as it comes, and never into a file.
@@ -28,6 +28,11 @@ unsafe extern "C" {
 
     #[link_name = "authgate_is_header_sent"]
     pub(super) fn is_header_sent(r: *mut ngx_http_request_t) -> bool;
+
+    /// Has the connection's read handler end its request, as when `worker_shutdown_timeout` is over.
+    /// False where that was said before.
+    #[link_name = "authgate_mark_to_close"]
+    pub(super) fn mark_to_close(c: *mut ngx_connection_t) -> bool;
 
     /// Whether nginx would take an `error_page` now.
     #[link_name = "authgate_may_redirect_to_error_page"]

@@ -1,5 +1,6 @@
 //! Connections that have been upgraded, such as WebSockets: each is closed when what let it in has ended.
 
+use super::bits;
 use super::log;
 use super::request::Request;
 use super::visit::Visit;
@@ -63,16 +64,14 @@ pub(crate) fn tick(realm: &Realm) {
     }
 }
 
-/// As nginx closes what is open when its `worker_shutdown_timeout` is over.
+/// As nginx closes what is open when its `worker_shutdown_timeout` is over, but not before the event
+/// loop goes on.
 fn close(request: Request<'_>, event: &Event) {
-    // SAFETY: a live request and its connection, whose read handler ends a request of which the
-    // connection is marked.
+    // SAFETY: a live request and its connection.
     unsafe {
         let connection = (*request.raw()).connection;
-        if (*connection).close() == 0 {
+        if bits::mark_to_close(connection) {
             log::event(request, event);
-            (*connection).set_close(1);
-            (*connection).set_error(1);
             ngx_post_event((*connection).read, &raw mut ngx_posted_events);
         }
     }

@@ -132,15 +132,29 @@ class Client:
     """All connections of one caller."""
 
     def __init__(self):
-        self.connections, self.contexts = {}, []
+        self.connections, self.contexts, self.tickets = {}, [], {}
 
-    async def open(self, number, port, name, seconds):
+    async def open(self, number, port, name, seconds, resumed):
+        """Resumes the session of another connection and sends early data, where that is given."""
         configuration = QuicConfiguration(
             is_client=True, alpn_protocols=H3_ALPN, verify_mode=ssl.CERT_NONE, server_name=name
         )
-        context = connect("127.0.0.1", port, configuration=configuration, create_protocol=Connection)
+        configuration.session_ticket = self.tickets.get(resumed)
+        context = connect(
+            "127.0.0.1",
+            port,
+            configuration=configuration,
+            create_protocol=Connection,
+            session_ticket_handler=lambda ticket: self.tickets.update({number: ticket}),
+            wait_connected=resumed is None,
+        )
         self.connections[number] = await asyncio.wait_for(context.__aenter__(), seconds)
         self.contexts.append(context)  # never left: that would wait
+
+    def ticket(self, number):
+        """Whether the next connection could send early data."""
+        ticket = self.tickets.get(number)
+        return {"early_data": ticket is not None and bool(ticket.max_early_data_size)}
 
     def close(self, number):
         self.connections[number].close()
@@ -154,7 +168,7 @@ class Client:
 
     async def perform(self, command):
         name, number = command.pop("command"), command.pop("connection")
-        if name in ("open", "close", "vanish"):
+        if name in ("open", "ticket", "close", "vanish"):
             result = getattr(self, name)(number, **command)
         elif name == "ping":
             result = asyncio.wait_for(self.connections[number].ping(), command["seconds"])

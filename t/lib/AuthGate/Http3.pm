@@ -8,6 +8,8 @@ package AuthGate::Http3;
 #     $connection->status($stream);          # waits for the answer; 0 for a stream that was reset
 #     $connection->answer($stream);          # the same as an AuthGate::Response
 #
+# A connection that resumes => $another sends what comes first as early data, where that one takes_early_data.
+#
 # is_there says whether nginx has it, skip_without_it ends a test file where it has not.
 
 use v5.36;
@@ -28,7 +30,8 @@ sub connect ($class, $port, %option) {
     state $client = AuthGate::Python->start('http3.py');
     state $count = 0;
     my $self = bless { client => $client, number => ++$count, authority => "127.0.0.1:$port" }, $class;
-    $self->ask('open', port => $port, name => $option{name} // 'localhost', seconds => 20);
+    my $resumed = $option{resumes} ? $option{resumes}{number} : undef;
+    $self->ask('open', port => $port, name => $option{name} // 'localhost', seconds => 20, resumed => $resumed);
     return $self;
 }
 
@@ -109,6 +112,9 @@ sub post ($self, $path, $body, @headers) {
 sub ping ($self) { return $self->ask('ping', seconds => 20) }
 
 sub close ($self) { return $self->ask('close') }
+
+# Whether a connection that resumes this one's session may send early data.
+sub takes_early_data ($self) { return $self->ask('ticket')->{early_data} }
 
 # The connection goes without a word: nginx waits for its idle timeout.
 sub vanish ($self) { return $self->ask('vanish') }
