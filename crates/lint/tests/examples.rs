@@ -4,7 +4,7 @@
 
 use authgate_lint::files::{File, read};
 use authgate_lint::finding::Level;
-use authgate_lint::{findings, has_gate};
+use authgate_lint::{findings, has_gate, rules};
 use std::fs;
 use std::path::Path;
 
@@ -76,4 +76,12 @@ fn no_example_of_the_documentation_is_warned_of() {
         }
     }
     assert!(count > 20, "{count}");
+}
+
+#[test]
+fn every_rule_has_its_line_in_the_documentation() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/check-config.md")).unwrap();
+    let lines = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let documented: Vec<_> = lines.filter(|word| !word.starts_with('-')).collect();
+    assert_eq!(documented, rules().collect::<Vec<_>>());
 }
