@@ -38,6 +38,17 @@ impl<'c> Site<'_, 'c> {
         matches!(self.gate(), Gate::Closed(_))
     }
 
+    /// Whether it asks for what `other` does not: a login, that of another realm, or one of fewer users.
+    pub(crate) fn asks_more_than(self, other: Self) -> bool {
+        let words = |name: &str, site: Self| {
+            site.all(name).iter().map(|it| it.arguments.as_slice()).collect::<Vec<_>>()
+        };
+        let realm = |site: Self| site.one("authgate").map(|it| it.word(0));
+        let requires = words("authgate_require", self);
+        let fewer = !requires.is_empty() && requires != words("authgate_require", other);
+        self.is_closed() && (!other.is_closed() || realm(self) != realm(other) || fewer)
+    }
+
     /// Whether the block itself says that it has no gate.
     pub(crate) fn is_off_by_itself(self) -> bool {
         self.own("authgate").any(|directive| directive.word(0) == "off")
@@ -85,8 +96,8 @@ impl<'c> Site<'_, 'c> {
                         (best, length, last) = (Some(location), prefix.len(), *only);
                     }
                 }
-                Some(matcher @ Regex { beginning, .. }) if path.starts_with(beginning.as_str()) => {
-                    expressions.extend(matcher.may_match_below(path).then_some(location));
+                Some(matcher @ Regex { .. }) if matcher.may_match(path) => {
+                    expressions.push(location)
                 }
                 Some(Exact(_) | Prefix { .. } | Regex { .. } | Named(_)) | None => {}
             }

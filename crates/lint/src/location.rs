@@ -57,6 +57,19 @@ impl Matcher {
         Self::Regex { expression: expression.into(), beginning: beginning.unwrap_or_default() }
     }
 
+    /// Whether this path may be this location's by its regular expression.
+    pub(crate) fn may_match(&self, path: &str) -> bool {
+        match self {
+            Self::Regex { expression, beginning } => {
+                let file = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+                let is_of =
+                    |mut endings: Vec<String>| endings.drain(..).any(|it| file.ends_with(&it));
+                path.starts_with(beginning.as_str()) && endings_of(expression).is_none_or(is_of)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether some path that begins so may be this location's by its regular expression.
     pub(crate) fn may_match_below(&self, prefix: &str) -> bool {
         match self {
@@ -93,6 +106,23 @@ fn beginning_of(expression: &str) -> Option<String> {
         }
     }
     Some(beginning)
+}
+
+/// The names' endings that an expression such as `\.php$` or `\.(css|js)$` is about, in lower case; `None`
+/// where it is about something else.
+fn endings_of(expression: &str) -> Option<Vec<String>> {
+    let inner = expression.strip_prefix("\\.")?.strip_suffix('$')?;
+    let inner = match inner.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
+        Some(alternatives) => alternatives.strip_prefix("?:").unwrap_or(alternatives),
+        None if inner.contains('|') => return None,
+        None => inner,
+    };
+    let plain = |word: &str| !word.is_empty() && word.bytes().all(|it| it.is_ascii_alphanumeric());
+    let words: Vec<_> = inner.split('|').collect();
+    words
+        .iter()
+        .all(|word| plain(word))
+        .then(|| words.iter().map(|word| format!(".{}", word.to_lowercase())).collect())
 }
 
 fn has_outer_alternatives(expression: &str) -> bool {
@@ -158,6 +188,28 @@ mod tests {
         }
         let blind = Matcher::Regex { expression: "^/A".into(), beginning: String::new() };
         assert_eq!(read("~* ^/A"), blind);
+    }
+
+    #[test]
+    fn a_regular_expression_about_endings() {
+        for (expression, path, may) in [
+            ("\\.php$", "/a.php", true),
+            ("\\.php$", "/a.PHP", true),
+            ("\\.php$", "/a.php/b", false),
+            ("\\.php$", "/a", false),
+            ("\\.(css|js)$", "/a.js", true),
+            ("\\.(?:css|js)$", "/a.json", false),
+            ("\\.css|js$", "/ajs", true),
+            ("\\.ph.$", "/a", true),
+            ("\\.()$", "/a", true),
+            ("php$", "/a", true),
+            ("^/b/", "/a", false),
+            ("^/a", "/a", true),
+        ] {
+            let matcher = read(&format!("~ {expression}"));
+            assert_eq!(matcher.may_match(path), may, "{expression} {path}");
+        }
+        assert!(!read("/a").may_match("/a"));
     }
 
     #[test]

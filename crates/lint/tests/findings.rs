@@ -101,6 +101,17 @@ fn parts_of_open_pages() {
         assert_eq!(of(&format!("location /a {{ authgate ops; {directive} /in/x; }}")), NOTHING);
         assert_eq!(of(&format!("location /a {{ {directive} /a/x; }}")), NOTHING);
         assert_eq!(of(&format!("location /a {{ {directive} off; }}")), NOTHING);
+        let php =
+            format!("location /a {{ {directive} /in/x; }} location ~ \\.php$ {{ authgate off; }}");
+        assert_eq!(of(&php), ["3 subrequest"], "an expression that cannot be about it");
+        let sre = "location /sre { authgate ops; authgate_require group=sre; }";
+        let gated = format!("location /a {{ authgate ops; {directive} /sre; }} {sre}");
+        assert_eq!(of(&gated), ["3 subrequest"], "it is for fewer");
+        let same =
+            gated.replace("authgate ops; add", "authgate ops; authgate_require group=sre; add");
+        let same = same
+            .replace("authgate ops; mirror", "authgate ops; authgate_require group=sre; mirror");
+        assert_eq!(of(&same), NOTHING);
     }
 }
 

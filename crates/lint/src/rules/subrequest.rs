@@ -16,23 +16,24 @@ pub(super) fn server_side_includes(sites: &Sites<'_>) -> Vec<Found> {
 
 /// Parts of a page, and copies of a request.
 pub(super) fn parts_and_mirrors(sites: &Sites<'_>) -> Vec<Found> {
-    let open = sites.all().filter(|site| site.serves() && !site.is_closed());
-    open.flat_map(|site| {
-        let names = ["add_before_body", "add_after_body", "mirror"];
-        let directives = names.into_iter().flat_map(move |name| site.all(name));
-        directives.filter_map(move |directive| part(site, directive))
-    })
-    .collect()
+    let serving = sites.all().filter(|site| site.serves());
+    serving
+        .flat_map(|site| {
+            let names = ["add_before_body", "add_after_body", "mirror"];
+            let directives = names.into_iter().flat_map(move |name| site.all(name));
+            directives.filter_map(move |directive| part(site, directive))
+        })
+        .collect()
 }
 
 fn part(site: Site<'_, '_>, directive: &Directive) -> Option<Found> {
     let targets = site.led_to(directive.word(0));
-    if targets.is_empty() || !targets.iter().all(|target| target.is_closed()) {
+    if targets.is_empty() || !targets.iter().all(|target| target.asks_more_than(site)) {
         return None;
     }
     let (name, address) = (&directive.name, directive.word(0));
     let text = format!("\"{name}\" goes to {address}, whose gate is not asked about a subrequest");
-    Some(Found::warning(&directive.place, text, "give the location that does so the gate as well"))
+    Some(Found::warning(&directive.place, text, "give the location that does so the same gate"))
 }
 
 /// `auth_request` to a location with a gate: it agrees to everybody.
