@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 
+from .checks import Checks
 from .clock import Clock
 from .counted import Counted
 from .aborts import Aborts
@@ -16,7 +17,8 @@ from .sessions import NoState, Sessions
 from .slow import Slow
 from .zone import FullZone
 
-SCENARIOS = {one.name: one for one in (Sessions, NoState, Counted, Reloads, Kills, Aborts, DiskFull, Clock, Slow, FullZone, Memory)}
+SCENARIOS = {one.name: one for one in (
+    Sessions, NoState, Counted, Reloads, Kills, Aborts, Checks, DiskFull, Clock, Slow, FullZone, Memory)}
 
 
 def options():
@@ -69,7 +71,8 @@ def main():
     print(f"seed {given.seed}", flush=True)
     done, code = run(chosen, given)
     if len(done) > 1:
-        print(f"\n  {'':12} {'':8} {'requests':>10} {'wrong':>8} {'failures':>8} {'alerts':>8} {'memory':>10} {'fds':>6}")
+        heads = ("requests", 10), ("wrong", 8), ("failures", 8), ("alerts", 8), ("memory", 10), ("fds", 6)
+        print("\n" + " " * 23, *(f"{head:>{width}}" for head, width in heads))
         for one in done:
             print(one.line())
     sys.exit(code)

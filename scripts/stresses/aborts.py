@@ -5,7 +5,6 @@ import random
 import re
 import socket
 import struct
-import subprocess
 import threading
 import time
 import urllib.parse
@@ -18,9 +17,9 @@ from .client import Client
 from .connection import Connection, login, logout, request
 from .nginx import PASSWORD, REALM, USERS, Nginx, wait_for
 from .plain import PlainNginx
-from .scenario import Scenario
 from .sessions import Sessions
 from .steady import Hangs, Probe
+from .truth import Session
 
 # A check takes some milliseconds: long enough to be hit at any moment.
 COST, CHECK = 7, 0.012
@@ -29,12 +28,10 @@ ABORTERS, WITNESSES = 4, 2
 
 class AbortedNginx(Nginx):
     workers_wanted = 2
+    cost = COST
 
     def write_files(self):
-        line = subprocess.run(["htpasswd", "-niBC", str(COST), "u"], input=PASSWORD, text=True, check=True,
-                              capture_output=True).stdout
-        hashed = line.strip().partition(":")[2]
-        (self.dir / "users").write_text("".join(f"user{n}:{hashed}\n" for n in range(USERS)))
+        super().write_files()
         self.h2_port = free_port()
 
     def http(self, generation):
@@ -69,8 +66,8 @@ class AbortedNginx(Nginx):
 
     def checks(self):
         """How many run or wait."""
-        found = re.findall(r"^authgate_password_checks_(?:running|waiting)\{.*\} (\d+)$", self.ask_status("metrics"), re.M)
-        return sum(map(int, found))
+        checks = r"^authgate_password_checks_(?:running|waiting)\{.*\} (\d+)$"
+        return sum(map(int, re.findall(checks, self.ask_status("metrics"), re.M)))
 
     def is_idle(self):
         """Nobody is there but who asks."""
@@ -158,7 +155,7 @@ class Aborter(threading.Thread):
         """Whether it has ended nobody can say, but all workers have to say the same."""
         answer, = Connection(self.nginx.port).ask(login(self.user()))
         if answer.cookie:
-            session = type("Aborted", (), {"cookie": answer.cookie})
+            session = Session(answer.cookie, None, answer.generation)
             self.unknown.append(session)
             self.send_part(self.connect(), logout(session))
 
@@ -196,14 +193,14 @@ class Aborter(threading.Thread):
 class Aborts(Sessions):
     name = "aborts"
     about = "clients go away after each byte of a login and at any moment of its check"
-    seconds, quick = 120, 10
+    seconds, quick = 120, 8
 
     def __init__(self, options, seconds):
         super().__init__(options, seconds)
         self.plain = self.use(PlainNginx())
         self.hangs = Hangs()
         self.logouts_per_second = 10
-        self.aborters = []
+        self.aborters, self.ended = [], 0
 
     def make_nginx(self):
         return AbortedNginx()
@@ -246,8 +243,7 @@ class Aborts(Sessions):
         self.disturber.replay(self.nginx.workers(), None, None, None)
         self.all_agree([session for aborter in self.aborters for session in aborter.unknown])
         # Nothing of it was counted as a failure: here are the first five, and the sixth is one too many.
-        wrong = urllib.parse.urlencode({"username": "nobody", "password": "wrong", "rd": "/"})
-        statuses = [self.nginx_says(request("POST", "/authgate/login", None, wrong)) for _ in range(6)]
+        statuses = [self.nginx_says(login("nobody", password="wrong")) for _ in range(6)]
         if statuses != [403] * 5 + [429]:
             self.wrong.add(f"wrong logins after all were answered {statuses}")
 
@@ -281,6 +277,6 @@ class Aborts(Sessions):
         signed = ("sign-ins", "logouts", "replays")
         self.rows = [(f"aborted: {kind}", number) for kind, number in sorted(done.items())]
         self.rows += [(row, self.truth.counts[row]) for row in signed] + self.hangs.rows()
-        self.rows.append(("aborted sign-outs that ended it", getattr(self, "ended", 0)))
+        self.rows.append(("aborted sign-outs that ended it", self.ended))
         for hang in self.hangs.found():
             self.wrong.add(f"a hang: {hang}")

@@ -5,13 +5,12 @@ import os
 import random
 import struct
 import time
-import urllib.parse
 from pathlib import Path
 
 from .connection import Connection, login, logout, request
 from .disturber import Disturber
 from .mixed import basic
-from .nginx import PASSWORD, REALM, USERS, Nginx
+from .nginx import REALM, USERS, Nginx
 from .scenario import Scenario
 from .token import Maker
 
@@ -121,8 +120,7 @@ class Clock(Scenario):
             self.say(f"{self.counts['steps']:5} steps  {self.requests:8} requests")
         self.nginx.step(0)
         self.disturber.reload()
-        self.nginx.settle()
-        self.measure("at the end", self.nginx)
+        self.measure_at_rest("at the end", self.nginx)
         self.compare("at the start", "at the end")
 
     def round(self):
@@ -210,7 +208,7 @@ class Clock(Scenario):
         self.apis.append(Token(token))
 
     def try_api(self, connection, token):
-        self.judge("an API token", token, self.ask(connection, with_headers(Authorization=f"Bearer {token.cookie}")))
+        self.judge("an API token", token, self.ask(connection, get_as(f"Bearer {token.cookie}")))
 
     # ---- What goes by the monotonic clock ----
 
@@ -233,20 +231,16 @@ class Clock(Scenario):
         self.counts["bans"] += 1
         self.banned.append((network, time.monotonic()))
         credential = basic(f"user{random.randrange(USERS)}")
-        if (status := self.ask(connection, with_headers(Authorization=credential)).status) != 200:
+        if (status := self.ask(connection, get_as(credential)).status) != 200:
             self.wrong.add(f"Basic: {status}")
         self.counts["Basic"] += 1
 
     def wrong_login(self, connection, network):
-        form = urllib.parse.urlencode({"username": "nobody", "password": "wrong", "rd": "/"})
-        what = with_headers("POST", "/authgate/login", form, X_Real_IP=network, Content_Length=len(form),
-                            Content_Type="application/x-www-form-urlencoded")
-        return self.ask(connection, what).status
+        return self.ask(connection, login("nobody", password="wrong", X_Real_IP=network)).status
 
     def count(self):
         self.rows = list(self.counts.items())
 
 
-def with_headers(method="GET", path="/file", body="", **headers):
-    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n{body}".encode()
+def get_as(credential):
+    return request("GET", "/file", Authorization=credential)

@@ -21,6 +21,7 @@ class Answer:
         self.length = int(fields.get("Content-Length", 0))
         self.chunked = "Transfer-Encoding" in fields
         self.closes = fields.get("Connection") == "close"
+        self.retry_after = fields.get("Retry-After")
         self.clock = float(fields.get("X-Clock", 0))
         self.gate = fields.get("X-Gate", "")
         self.cookie = fields.get("Set-Cookie", "").partition(";")[0].partition("=")[2]
@@ -81,8 +82,9 @@ class Connection:
             self.socket = None
 
 
-def request(method, path, cookie=None, body=None):
+def request(method, path, cookie=None, body=None, **headers):
     head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     if cookie:
         head += f"Cookie: authgate={cookie}\r\n"
     if body is not None:
@@ -94,9 +96,9 @@ def get(session):
     return request("GET", "/file", session.cookie)
 
 
-def login(user, cookie=None):
-    form = urllib.parse.urlencode({"username": user, "password": PASSWORD, "rd": "/"})
-    return request("POST", "/authgate/login", cookie, form)
+def login(user, cookie=None, password=PASSWORD, **headers):
+    form = urllib.parse.urlencode({"username": user, "password": password, "rd": "/"})
+    return request("POST", "/authgate/login", cookie, form, **headers)
 
 
 def logout(session):

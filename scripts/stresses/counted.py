@@ -14,7 +14,7 @@ CLIENTS = 6
 class Counted(Scenario):
     name = "metrics"
     about = "what the gate has counted is what its clients have, over reloads"
-    seconds, quick = 120, 12
+    seconds, quick = 120, 10
 
     def __init__(self, options, seconds):
         super().__init__(options, seconds)
@@ -36,8 +36,7 @@ class Counted(Scenario):
         self.end(self.clients)
         self.agree()
         self.disturber.reload()
-        self.nginx.settle()
-        self.measure("at the end", self.nginx)
+        self.measure_at_rest("at the end", self.nginx)
         self.compare("at the start", "at the end")
 
     def disturb(self):

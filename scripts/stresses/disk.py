@@ -57,7 +57,6 @@ class DiskFull(Sessions):
         return SmallDiskNginx()
 
     def disturb(self):
-        self.disturber.kinds = dict.fromkeys(["full disks", "kills while it was full", "kills after it was full"])
         while self.remaining() > 0 and not self.is_broken():
             self.full(kill=random.random() < 0.4)
             self.say_counts("full disk")
@@ -102,6 +101,4 @@ class DiskFull(Sessions):
 
     def count(self):
         super().count()
-        counts = self.truth.counts
-        self.rows += [(row, counts[row]) for row in ("logouts answered 500", "unsaved at a restart")]
         self.rows.append(("times the log said so", self.nginx.logged(SAID)))

@@ -15,7 +15,7 @@ KILLED = "workers killed"
 class Kills(Sessions):
     name = "kills"
     about = "100 workers killed at random under logins and logouts"
-    seconds, quick = 60, 10
+    seconds, quick = 60, 8
     kills = 100
     clients = 8
     logouts_per_second = 150

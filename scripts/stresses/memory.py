@@ -85,8 +85,7 @@ class Memory(Scenario):
         self.own.wait(RECOVERY + 1)
         self.end(self.clients)
         disturber.reload()
-        self.nginx.settle()
-        self.measure("at the end", self.nginx)
+        self.measure_at_rest("at the end", self.nginx)
         self.compare("at the start", "at the end")
 
     def asked(self):

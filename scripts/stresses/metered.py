@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
 import urllib.request
 
 from benches.nginx import free_port
 
-from .nginx import PASSWORD, REALM, Nginx
+from .nginx import REALM, Nginx, bcrypt
 from .token import Maker
 
 # People sign in on the page, those with an even number are in the group sre. Each machine's first Basic request is
@@ -26,9 +25,7 @@ class MeteredNginx(Nginx):
     def write_files(self):
         self.tokens = Maker(REALM)
         self.metrics_port = free_port()
-        line = subprocess.run(["htpasswd", "-niBC", "4", "u"], input=PASSWORD, text=True, check=True,
-                              capture_output=True).stdout
-        hashed = line.strip().partition(":")[2]
+        hashed = bcrypt(self.cost)
         people = (f"person{n}:{hashed}:groups={'dev' if n % 2 else 'sre'}\n" for n in range(PEOPLE))
         machines = (f"machine{n}:{hashed}\n" for n in range(self.machines))
         (self.dir / "users").write_text("".join([*people, *machines]))

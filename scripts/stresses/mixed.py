@@ -230,7 +230,8 @@ class Mixed(threading.Thread):
         if user := self.supply.machine():
             request = self.request("/file", "GET", None, {"Authorization": basic(user)})
             answers = []
-            threads = [threading.Thread(target=lambda: answers.append(self.send_apart(request))) for _ in range(AT_ONCE)]
+            send = lambda: answers.append(self.send_apart(request))
+            threads = [threading.Thread(target=send) for _ in range(AT_ONCE)]
             for thread in threads:
                 thread.start()
             for thread in threads:

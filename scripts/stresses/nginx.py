@@ -35,11 +35,11 @@ def is_running(stat):
     return len(stat) > 17 and (stat[0] not in "ZX" or int(stat[17]) > 1)
 
 
-def users_file():
-    line = subprocess.run(["htpasswd", "-niBC", "4", "u"], input=PASSWORD, text=True, check=True,
+def bcrypt(cost):
+    """The hash of PASSWORD."""
+    line = subprocess.run(["htpasswd", "-niBC", str(cost), "u"], input=PASSWORD, text=True, check=True,
                           capture_output=True).stdout
-    hashed = line.strip().partition(":")[2]
-    return "".join(f"user{n}:{hashed}\n" for n in range(USERS))
+    return line.strip().partition(":")[2]
 
 
 class Nginx:
@@ -48,7 +48,7 @@ class Nginx:
     main = "worker_shutdown_timeout 5s;"
     events = "worker_connections 1024;"
     workers_wanted = WORKERS
-    with_module = True
+    with_module, cost = True, 4
     zone_unit, limit = "m", "off"
     environment = None
     # A killed process is what we did.
@@ -70,7 +70,8 @@ class Nginx:
         self.group = None
 
     def write_files(self):
-        (self.dir / "users").write_text(users_file())
+        hashed = bcrypt(self.cost)
+        (self.dir / "users").write_text("".join(f"user{n}:{hashed}\n" for n in range(USERS)))
 
     def new_generation(self):
         """What is started or reloaded next has a new zone, and a number that none ever had: an upgrade that was

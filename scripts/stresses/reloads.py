@@ -13,7 +13,7 @@ from .scenario import Scenario
 from .steady import Hangs, Probe, Steady, Ungated
 
 # Asked for are a few more than there must be.
-CLIENTS, RATE, LEAST = 8, 2200, 2000
+CLIENTS, RATE, LEAST = 16, 2200, 2000
 
 
 class Listening:
@@ -64,7 +64,8 @@ class Reloads(Scenario):
     def part(self, name, nginx, client):
         hangs, stop, supply = Hangs(), threading.Event(), Supply(nginx.machines)
         clients = [client(nginx, stop, random.random(), supply, RATE / CLIENTS, hangs) for _ in range(CLIENTS)]
-        self.parts[name] = part = {"clients": clients, "hangs": hangs, "nginx": nginx, "reloads": 0, "aborted": 0, "seconds": 0.0}
+        self.parts[name] = part = {"clients": clients, "hangs": hangs, "nginx": nginx, "reloads": 0, "aborted": 0,
+                                   "seconds": 0.0}
         nginx.start()
         disturber = Disturber(nginx, None)
         probe, fickle = Probe(self.plain, stop, hangs), Fickle(nginx, stop, random.random())
@@ -86,8 +87,7 @@ class Reloads(Scenario):
         part["aborted"] = sum(fickle.done.values())
         part["seconds"] = time.monotonic() - began
         disturber.reload()
-        nginx.settle()
-        self.measure(f"{name}, at the end", nginx)
+        self.measure_at_rest(f"{name}, at the end", nginx)
 
     def count(self):
         before = 0
@@ -97,7 +97,8 @@ class Reloads(Scenario):
             again = sum(one.again for one in clients)
             self.rows += [
                 (name, ""), ("- requests", asked), ("- a second", f"{asked / max(part['seconds'], 0.001):.0f}"),
-                ("- reloads", part["reloads"]), ("- aborted logins", part["aborted"]), ("- failures", len(lost)), ("- asked again, as a client may", again),
+                ("- reloads", part["reloads"]), ("- aborted logins", part["aborted"]), ("- failures", len(lost)),
+                ("- asked again, as a client may", again),
                 *(("- " + row, value) for row, value in hangs.rows()),
             ]
             self.requests = asked

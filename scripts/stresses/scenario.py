@@ -7,6 +7,10 @@ import time
 import traceback
 
 
+# So many seconds without a change are rest.
+REST = 1.6
+
+
 class Tally:
     """How often something happened, and what the first few were."""
 
@@ -125,8 +129,18 @@ class Scenario:
         """While it reloads nginx has two configurations: what that takes is not given back."""
         for _ in range(4):
             disturber.reload()
+        self.measure_at_rest("at the start", nginx)
+
+    def measure_at_rest(self, when, nginx):
+        """Workers read the users once more in their first second or two: what that takes counts as well."""
         nginx.settle()
-        self.measure("at the start", nginx)
+        sizes, since = nginx.sizes(), time.monotonic()
+        deadline = since + 10
+        while time.monotonic() < deadline and time.monotonic() - since < REST:
+            time.sleep(0.1)
+            if (now := nginx.sizes()) != sizes:
+                sizes, since = now, time.monotonic()
+        self.sizes[when] = sizes
 
     def measure(self, when, nginx):
         self.sizes[when] = nginx.sizes()

@@ -12,7 +12,7 @@ from .connection import Connection, login
 from .nginx import REALM, Nginx, wait_for
 from .plain import PlainNginx
 from .sessions import Sessions
-from .steady import HANG, Hangs, Probe
+from .steady import Hangs, Probe
 
 POSTS, EVERY, TIMEOUT = 1000, 5, 4
 # What nginx may take longer, on a busy machine, and what memory each may take.

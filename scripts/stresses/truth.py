@@ -102,7 +102,7 @@ class Truth:
                 self.ended_accepted(session, sent_at - ended_at, answer)
         elif session.state == "live" and not accepted:
             if self.may_be_coarse():
-                return self.count("coarse")
+                return self.count("live refused, since it is coarse")
             self.is_wrong("live refused", session, answer, "")
 
     def ended_accepted(self, session, lag, answer):

@@ -7,7 +7,7 @@ from .sessions import Sessions
 class FullZone(Sessions):
     name = "zone-full"
     about = "more sessions end than the realm's memory lists: it becomes coarser, and takes none that has ended"
-    seconds, quick = 30, 10
+    seconds, quick = 30, 7
     logouts_per_second = 250
 
     def make_nginx(self):
@@ -27,7 +27,3 @@ class FullZone(Sessions):
             return self.nginx.status()["ended"]["coarsened"] > 0
         except OSError:
             return self.is_coarse()  # a worker was killed
-
-    def count(self):
-        super().count()
-        self.rows += [("refused, since it is coarse", self.truth.counts["coarse"])]
