@@ -4,9 +4,10 @@ use v5.36;
 
 use AuthGate;
 use AuthGate::Http3;
+use AuthGate::Metrics;
 use AuthGate::Process;
 use AuthGate::Server;
-use AuthGate::Users ();
+use AuthGate::Users;
 use Test::More;
 use Time::HiRes ();
 
@@ -25,13 +26,15 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
         listen 127.0.0.1:%%PORT_h3%% quic;
         root %%DIR%%/html;
         authgate ops;
-        location = /status { authgate off; stub_status; access_log off; }
+        location = /status  { authgate off; stub_status; access_log off; }
+        location = /metrics { authgate off; authgate_metrics; }
     }
 EOF_HTTP
 $server->make_certificate;
 
-# A check takes some 50 ms.
-AuthGate::write_file($server->path('users'), 'alice:' . AuthGate::Users::bcrypt($PASSWORD{alice}, 9) . "\n");
+# A check takes some 50 ms, one of slow a second or so.
+my %hash = (alice => bcrypt($PASSWORD{alice}, 9), slow => bcrypt('canary-slow', 13));
+AuthGate::write_file($server->path('users'), join '', map { "$_:$hash{$_}\n" } sort keys %hash);
 $server->run;
 my $client = $server->client;
 
@@ -52,6 +55,28 @@ sub connect () { return AuthGate::Http3->connect($server->port('h3')) }
         'C48 no request is left';
     is $connection->status($connection->login('alice', $PASSWORD{alice})), 303, 'C48 the connection goes on';
     $connection->close;
+}
+
+sub waiting () {
+    return AuthGate::Metrics->read($client)->value('authgate_password_checks_waiting{realm="ops"}');
+}
+
+# Who wants no answer any more holds no place among those who wait.
+my %leave = (
+    'STOP_SENDING' => sub ($connection, @streams) { $connection->reset($_, 'reading') for @streams },
+    'the connection closed' => sub ($connection, @streams) { $connection->close },
+);
+for my $what (sort keys %leave) {
+    my ($slow, $gone) = map { &connect } 1 .. 2;
+    my @running = map { $slow->login('slow', 'canary-slow') } 1 .. 2;
+    $slow->ping;
+    my @waiting = map { $gone->login('alice', $PASSWORD{alice}) } 1 .. 4;
+    AuthGate::Server::wait_until { waiting() == 4 } 5, 'checks to wait';
+    $leave{$what}->($gone, @waiting);
+    AuthGate::Server::wait_until { waiting() == 0 } 20, 'places to be free';
+    ok !(grep { $slow->is_answered($_) } @running), "E57 $what: the places are free while the checks of others run";
+    is_deeply [map { $slow->status($_) } @running], [303, 303], "E57 $what: the checks that ran go on";
+    $slow->close;
 }
 
 {

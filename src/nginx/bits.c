@@ -60,6 +60,12 @@ authgate_may_redirect_to_error_page(ngx_http_request_t *r)
 }
 
 bool
+authgate_has_write_failed(ngx_connection_t *c)
+{
+    return c->write->error;
+}
+
+bool
 authgate_mark_to_close(ngx_connection_t *c)
 {
     if (c->close) {

@@ -29,6 +29,10 @@ unsafe extern "C" {
     #[link_name = "authgate_is_header_sent"]
     pub(super) fn is_header_sent(r: *mut ngx_http_request_t) -> bool;
 
+    /// Whether nothing more can be written, or nobody wants it.
+    #[link_name = "authgate_has_write_failed"]
+    pub(super) fn has_write_failed(c: *mut ngx_connection_t) -> bool;
+
     /// Has the connection's read handler end its request, as when `worker_shutdown_timeout` is over.
     /// False where that was said before.
     #[link_name = "authgate_mark_to_close"]

@@ -115,6 +115,9 @@ class Connection(QuicConnectionProtocol):
             "terminated": self.terminated,
         }
 
+    def is_answered(self, stream):
+        return {"answered": self.answers[stream].ended.is_set()}
+
     async def closed(self, seconds):
         await asyncio.wait_for(self.wait_closed(), seconds)
         return {"terminated": self.terminated}

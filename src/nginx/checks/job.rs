@@ -12,10 +12,11 @@ use authgate_core::check::Check;
 use authgate_core::gate::Outcome;
 use authgate_core::limit::{Reservation, Settled};
 use ngx::ffi::{
-    NGX_OK, ngx_add_timer, ngx_cycle, ngx_del_timer, ngx_event_t, ngx_handle_read_event,
-    ngx_http_finalize_request, ngx_http_request_t, ngx_http_run_posted_requests,
-    ngx_http_test_reading, ngx_int_t, ngx_log_t, ngx_msec_t, ngx_post_event, ngx_posted_events,
-    ngx_thread_pool_get, ngx_thread_task_post, ngx_thread_task_t,
+    NGX_HTTP_CLIENT_CLOSED_REQUEST, NGX_OK, ngx_add_timer, ngx_cycle, ngx_del_timer, ngx_event_t,
+    ngx_handle_read_event, ngx_http_finalize_request, ngx_http_request_t,
+    ngx_http_run_posted_requests, ngx_http_test_reading, ngx_int_t, ngx_log_t, ngx_msec_t,
+    ngx_post_event, ngx_posted_events, ngx_thread_pool_get, ngx_thread_task_post,
+    ngx_thread_task_t,
 };
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -221,8 +222,18 @@ unsafe fn finish(
 
 type Handler = unsafe extern "C" fn(*mut ngx_http_request_t);
 
-/// The write handler of a request that waits for a check: there is nothing to write yet.
-unsafe extern "C" fn still(_request: *mut ngx_http_request_t) {}
+/// The write handler of a request that waits for a check: there is nothing to write yet. Over HTTP/3
+/// it hears here that its client wants no answer any more.
+unsafe extern "C" fn still(request: *mut ngx_http_request_t) {
+    // SAFETY: nginx calls this with the live request and touches it no more in this call. A main
+    // request may end while it waits: as when its client goes away.
+    unsafe {
+        let is_main = std::ptr::eq(request, (*request).main);
+        if is_main && bits::has_write_failed((*request).connection) {
+            ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST as ngx_int_t);
+        }
+    }
+}
 
 /// # Safety
 /// `raw` is live and waits for this check.

@@ -98,6 +98,9 @@ sub answer ($self, $stream, $seconds = 20) {
         'AuthGate::Response';
 }
 
+# Whether an answer has come.
+sub is_answered ($self, $stream) { return $self->ask('is_answered', stream => $stream)->{answered} }
+
 sub status ($self, @which) { return $self->answer(@which)->status }
 sub body ($self, @which)   { return $self->answer(@which)->body }
 

@@ -92,7 +92,12 @@ sub kinds ($self) {
         ['a wrong Basic in a subrequest', 401, sub ($c) { $c->request(GET => '/asked', [authorization => wrong()]) }],
         ['a file, signed in', 200, sub ($c) { $c->request(GET => '/hello.txt', [@cookie]) }],
         ['a slow application, signed in', 200, sub ($c) { $c->request(GET => '/app', [@cookie]) }],
-        ['a navigation', 302, sub ($c) { $c->request(GET => '/hello.txt', [accept => 'text/html']) }],
+        [
+            'a wrong Basic on a stream that stays open',
+            401,
+            sub ($c) { $c->request(GET => '/hello.txt', [authorization => wrong()], undef) },
+            sub ($c, $stream) { $c->data($stream, '', 1) },
+        ],
         ['an upload', 401, sub ($c) { $c->request(POST => '/app', [], 'x' x 5000) }],
         [
             'a login in two parts',
