@@ -9,9 +9,8 @@ use AuthGate::Server;
 use AuthGate::Upstream;
 use Test::More;
 
-my $version = `\Q$AuthGate::NGINX\E -V 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)} ? $1 * 1_000_000 + $2 * 1_000 + $3 : 0;
 my $built   = `\Q$AuthGate::NGINX\E -V 2>&1`;
-my $push    = $version < 1_025_001 ? 'http2_push_preload on; http2_push /pushed.txt;' : '';
+my $push    = AuthGate::nginx_version() < 1_025_001 ? 'http2_push_preload on; http2_push /pushed.txt;' : '';
 
 # Modules that not every nginx is built with.
 sub with ($module, $text) { return $built =~ /--with-http_${module}_module/ ? $text : '' }

@@ -107,9 +107,11 @@ sub login_from (@headers) {
 }
 is login_from(), '303 2', 'C37 neither Origin nor Sec-Fetch-Site: a login';
 is login_from(origin => "https://127.0.0.1:$port"), '303 2', 'C37 our own Origin, where the host is :authority alone';
-is login_from(origin => "https://127.0.0.1:$port", host => "127.0.0.1:$port"), '303 2',
+# Before 1.28.1 nginx itself refuses a Host with a port.
+my $ported = AuthGate::nginx_version() < 1_028_001 ? '400 0' : '303 2';
+is login_from(origin => "https://127.0.0.1:$port", host => "127.0.0.1:$port"), $ported,
     'C37 our own Origin, where Host says the same';
-is login_from(origin => "https://127.0.0.1:$port", host => "127.0.0.1:$port", ':authority' => undef), '303 2',
+is login_from(origin => "https://127.0.0.1:$port", host => "127.0.0.1:$port", ':authority' => undef), $ported,
     'C37 our own Origin, where the host is Host alone';
 is login_from(origin => 'https://app.example.com', ':authority' => 'APP.example.com'), '303 2',
     'C37 our own Origin, in other case';
@@ -179,9 +181,11 @@ sub cookies_of ($user) {
             is $connection->status($stream), 303, "byte by byte, $what, the end $end";
         }
     }
-    for my $length (1, length($body) + 1) {
+    # More than is said is too large to nginx before 1.28.
+    for my $case ([1, AuthGate::nginx_version() < 1_028_000 ? 413 : 400], [length($body) + 1, 400]) {
+        my ($length, $status) = @$case;
         my $answer = $connection->post('/authgate/login', $body, @headers, 'content-length' => $length);
-        is $answer->status, 400, "a length of $length that is not so: 400";
+        is $answer->status, $status, "a length of $length that is not so: $status";
         is $answer->headers('Set-Cookie'), 0, "a length of $length that is not so: no cookie";
     }
 }

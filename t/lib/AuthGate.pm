@@ -84,6 +84,12 @@ sub bcrypt ($password, $cost = 4) {
     return crypt $password, sprintf '$2y$%02d$%su', $cost, $salt;
 }
 
+# As nginx counts: 1026003 is 1.26.3.
+sub nginx_version () {
+    my ($x, $y, $z) = `\Q$NGINX\E -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)} or die "no version of $NGINX";
+    return $x * 1_000_000 + $y * 1_000 + $z;
+}
+
 # Below the range that the system takes the ports of outgoing connections from. None is given twice: what
 # is to listen there may not do so yet.
 sub free_port () {
