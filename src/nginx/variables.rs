@@ -12,6 +12,7 @@ use ngx::ffi::{
     ngx_http_get_variable_pt, ngx_http_request_t, ngx_http_variable_t, ngx_http_variable_value_t,
     ngx_int_t, ngx_str_t, ngx_uint_t,
 };
+use std::hint::black_box;
 
 /// One of the variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +110,8 @@ pub(super) fn value<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
         let mut name = string(name.as_bytes());
         let key = ngx_hash_key(name.data, name.len);
         let value = ngx_http_get_variable(request.raw(), &raw mut name, key).as_ref()?;
-        // Of one that is not found nothing else is set.
-        if value.not_found() != 0 || value.valid() == 0 {
+        // Of one that is not found nothing else is set. The compiler would look at both bits at once.
+        if black_box(value.not_found()) != 0 || value.valid() == 0 {
             return None;
         }
         let length = usize::try_from(value.len()).ok()?;
