@@ -140,6 +140,7 @@ sub reset_half ($self, $rounds) {
             $wrong{"$kind->[0]: $status"}++ if $status != $kind->[1];
         }
         $connection->close;
+        eval { $self->wait_until_quiet };    # what is left is told below
         push @memory, $self->memory;
     }
     my $streams = 50 * $rounds;
