@@ -23,7 +23,7 @@ my $http = <<'EOF_HTTP';
         listen 127.0.0.1:%%PORT%%;
         root %%DIR%%/html;
         authgate ops;
-        keepalive_requests 100000;
+        keepalive_requests 100000000;
         location = /open { authgate off; try_files /hello.txt =404; }
     }
 EOF_HTTP

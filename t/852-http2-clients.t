@@ -13,7 +13,7 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP');
     authgate_realm ops { users %%USERS%%; accept cookie basic; limit off; checks waiting=200; }
     ssl_certificate     %%DIR%%/certificate.pem;
     ssl_certificate_key %%DIR%%/certificate.key;
-    keepalive_requests 100000;
+    keepalive_requests 100000000;
     server {
         listen 127.0.0.1:%%PORT%%;
         root %%DIR%%/html;

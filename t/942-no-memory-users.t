@@ -39,7 +39,10 @@ sub size () { return AuthGate::read_file("/proc/$worker/status") =~ /^VmSize:\s*
 my $line = AuthGate::read_file($server->path('users')) =~ /^bob(:.*\n)/m ? $1 : die;
 limit(size() + 4_000_000);
 my $comments = '# ' . 'x' x 8_000_000 . "\n";
-AuthGate::append_file($server->path('users'), "$comments\ndora$line");
+# Whole at once: half of it there may be memory for, and none left to look at it.
+my $users = $server->path('users');
+AuthGate::write_file("$users.new", AuthGate::read_file($users) . "$comments\ndora$line");
+rename "$users.new", $users or die "rename: $!";
 ok eval { $server->wait_for_log(qr/users file of realm "ops" not taken.* failed \(out of memory\)/) }, 'I111 it is not read';
 is_deeply [$server->workers], [$worker], 'I111 the worker lives';
 is $client->get('/hello.txt')->status, 200, 'I111 the last good one holds';
