@@ -1,16 +1,88 @@
-//! Panics on request, in a build for tests alone (cargo feature `faults`).
+//! What goes wrong on request, in a build for tests alone (cargo feature `faults`).
 
 use super::request::Request;
 
-/// Panics where the request's `X-Authgate-Fault` names this place.
-#[cfg(feature = "faults")]
-pub(super) fn panic_at(request: Request<'_>, place: &str) {
-    assert!(
-        super::headers::find(request, "x-authgate-fault") != Some(place.as_bytes()),
-        "on request"
-    );
-}
-
 /// Nothing, in every other build.
 #[cfg(not(feature = "faults"))]
-pub(super) fn panic_at(_request: Request<'_>, _place: &str) {}
+pub(super) fn at(_request: Request<'_>, _place: &str) {}
+
+/// Panics where the request's `X-Authgate-Fault` names this place. In the access phase it may also name a
+/// misuse of memory.
+#[cfg(feature = "faults")]
+pub(super) fn at(request: Request<'_>, place: &str) {
+    let fault = super::headers::find(request, "x-authgate-fault").unwrap_or_default();
+    assert!(fault != place.as_bytes(), "on request");
+    if place == "access" {
+        misuse::memory(request, fault);
+    }
+}
+
+/// What sanitizers have to see (scripts/sanitizers). None of it is sound.
+#[cfg(feature = "faults")]
+mod misuse {
+    use super::Request;
+    use ngx::ffi::{ngx_create_pool, ngx_destroy_pool, ngx_palloc, ngx_parse_size, ngx_str_t};
+    use std::hint::black_box;
+    use std::ptr;
+
+    pub(super) fn memory(request: Request<'_>, fault: &[u8]) {
+        // SAFETY: there is none, on purpose. The addresses have all been valid, or lie beside one that is.
+        unsafe {
+            let byte = match fault {
+                b"after-drop" => after_drop(),
+                b"after-return" => after_return(),
+                b"after-pool" => after_pool(request),
+                b"behind-end" => ngx_palloc(request.get().pool, 8).cast::<u8>().add(8),
+                b"misaligned" => return misaligned(),
+                b"null-slice" => return null_slice(),
+                _ => return,
+            };
+            black_box(black_box(byte).read_volatile());
+        }
+    }
+
+    unsafe fn after_drop() -> *const u8 {
+        let place = black_box(Box::into_raw(Box::new(1)));
+        // SAFETY: see above.
+        unsafe { drop(Box::from_raw(place)) }
+        place
+    }
+
+    fn after_return() -> *const u8 {
+        let mut byte = ptr::null();
+        leave_behind(&mut byte);
+        byte
+    }
+
+    /// Without black_box(): in a function with inline assembly LLVM does not watch what has returned.
+    #[inline(never)]
+    fn leave_behind(byte: &mut *const u8) {
+        let local = 1;
+        *byte = &raw const local;
+    }
+
+    unsafe fn after_pool(request: Request<'_>) -> *const u8 {
+        // SAFETY: see above.
+        unsafe {
+            let pool = ngx_create_pool(1024, request.log());
+            let place = ngx_palloc(pool, 8).cast();
+            ngx_destroy_pool(pool);
+            place
+        }
+    }
+
+    /// In nginx's code.
+    unsafe fn misaligned() {
+        let mut memory = [ngx_str_t::default(); 2];
+        // SAFETY: see above.
+        unsafe {
+            let text = ptr::from_mut(&mut memory).byte_add(1).cast();
+            black_box(ngx_parse_size(text));
+        }
+    }
+
+    unsafe fn null_slice() {
+        // SAFETY: see above.
+        black_box(unsafe { std::slice::from_raw_parts(black_box(ptr::null::<u8>()), 1) });
+    }
+}

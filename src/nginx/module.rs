@@ -353,7 +353,7 @@ fn handle(
     guard(FAILED, || {
         // SAFETY: nginx calls handlers with a live request, on the event loop.
         let Some(request) = (unsafe { Request::new(raw) }) else { return FAILED };
-        super::faults::panic_at(request, place);
+        super::faults::at(request, place);
         match handler(request) {
             Phase::Pass(_) => NGX_OK as ngx_int_t,
             Phase::Decline => NGX_DECLINED as ngx_int_t,

@@ -52,6 +52,7 @@ our $NGINX  = $ENV{TEST_NGINX_BINARY}  // 'nginx';
 our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_module.so";    # '': it is in $NGINX
 our $FAULTS = "$TARGET/nginx-faults/ngx_http_authgate_module.so";    # scripts/build --faults
 our $LOGS   = $ENV{AUTHGATE_TEST_LOGS} // "$TARGET/t-logs";
+our $REPORTS = "$TARGET/reports";    # with nginx 1.28-sanitized alone
 our $TEST   = File::Basename::basename($0, '.t');
 
 # A directory that the workers, which run as nobody, can read.
@@ -124,6 +125,27 @@ $ENV{TEST_NGINX_ERROR_LOG}    //= "$LOGS/$TEST.error.log";
 $ENV{TEST_NGINX_USERS}        //= write_file("$DIRECTORY/users", $USERS);
 $ENV{TEST_NGINX_KEYS}         //= write_file("$DIRECTORY/keys",  $KEYS);
 chmod 0600, $ENV{TEST_NGINX_KEYS};
+
+# What sanitizers see ends the process, and fails the test file whatever that makes of it.
+sub take_reports () {
+    my @reports = grep { -s } glob "$REPORTS/report.*";
+    my $text = join "\n", map { read_file($_) } @reports;
+    unlink @reports;
+    return $text;
+}
+
+# For the few that need what sanitizers change.
+sub skip_under_sanitizers ($why) {
+    Test::More::plan(skip_all => "with sanitizers $why") if -d $REPORTS;
+}
+
+END {
+    if (my $reports = take_reports()) {
+        write_file("$REPORTS/$TEST", $reports);
+        print STDERR "$reports\nin $REPORTS/$TEST\n";
+        $? = 1;
+    }
+}
 
 sub make_certificate ($certificate, $key) {
     my @names   = (-subj => '/CN=localhost', -addext => 'subjectAltName=DNS:localhost,IP:127.0.0.1');

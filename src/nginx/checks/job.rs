@@ -247,7 +247,7 @@ unsafe fn hand_over(
     let done = guard(None, || {
         // SAFETY: by the caller's promise, on the event loop.
         let request = unsafe { Request::new(raw) }?;
-        faults::panic_at(request, "resume");
+        faults::at(request, "resume");
         let _: Sent = then(request, realm, check, matches.map(Outcome::Checked));
         Some(())
     });

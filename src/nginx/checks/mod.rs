@@ -63,7 +63,7 @@ struct Waiting {
 
 /// Has the check run in a thread, now or in its turn, and `then` called on the event loop.
 pub(crate) fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Then) -> Sent {
-    super::faults::panic_at(request, "submit");
+    super::faults::at(request, "submit");
     wait(request);
     if !drop_with_request(request, realm) {
         return Sent::failed(request);

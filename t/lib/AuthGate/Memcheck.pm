@@ -1,6 +1,7 @@
 package AuthGate::Memcheck;
 
-# An AuthGate::Server in one process under valgrind; without valgrind the test is skipped.
+# An AuthGate::Server in one process under valgrind; without valgrind the test is skipped. Where sanitizers watch
+# (nginx 1.28-sanitized) they are enough: no program has both.
 #
 #     my $server = AuthGate::Memcheck->prepare($http);
 #     $server->run;
@@ -20,15 +21,17 @@ use Test::More;
 use parent -norequire, 'AuthGate::Server';
 
 my ($valgrind) = grep { -x } map { "$_/valgrind" } split /:/, $ENV{PATH};
+my $sanitized  = -d $AuthGate::REPORTS;
 
 sub prepare ($class, $http, %option) {
-    plan skip_all => 'no valgrind' if !$valgrind;
+    plan skip_all => 'no valgrind' if !$valgrind && !$sanitized;
     return $class->SUPER::prepare($http, single => 1, %option);
 }
 
 sub report ($self) { return $self->path('logs/valgrind') }
 
 sub run ($self) {
+    return $self->SUPER::run if $sanitized;
     my $wrapper = AuthGate::write_file($self->path('valgrind'), <<"EOF_WRAPPER");
 #!/bin/sh
 exec $valgrind --quiet --error-exitcode=99 --log-file=@{[ $self->report ]} --num-callers=24 $AuthGate::NGINX "\$@"
@@ -50,7 +53,8 @@ sub nothing_is_left ($self, $case) {
 sub is_clean ($self) {
     my $report = $self->report;
     $self->stop('QUIT');
-    is AuthGate::read_file($report), '', 'E57 valgrind has nothing to say';
+    return if $sanitized;
+    is -e $report ? AuthGate::read_file($report) : 'it did not run', '', 'E57 valgrind has nothing to say';
 }
 
 1;
