@@ -298,6 +298,12 @@ fn domains_that_cannot_stand_in_a_cookie_are_refused() {
 }
 
 #[test]
+fn a_domain_is_known_to_be_there() {
+    let has_domain = |domain| settings(domain, SameSite::Lax, Secure::Auto).has_domain();
+    assert!(has_domain(Some("example.com")) && !has_domain(None));
+}
+
+#[test]
 fn samesite_none_wants_secure() {
     let new = |secure| CookieSettings::new("a", None, SameSite::None, secure);
     assert_eq!(new(Secure::Auto).unwrap_err(), CookieError::InsecureSameSiteNone);

@@ -57,6 +57,14 @@ fn followed_by(purpose: Purpose, bytes: &[u8]) -> Result<(), TokenError> {
     verdict_as(purpose, &signed_for(purpose, &URL_SAFE_NO_PAD.encode(payload))).0
 }
 
+/// docs/TOKEN.md: the user name begins at 53.
+#[test]
+fn the_buffer_of_a_payload_holds_the_longest_and_no_more() {
+    let text = (MAX_PAYLOAD * 4).div_ceil(3);
+    assert_eq!("v1.k.".len() + text + ".".len() + MAC_TEXT_LENGTH, MAX_LENGTH);
+    assert_eq!((FIXED_LENGTH, MAX_PAYLOAD), (53, 347));
+}
+
 #[test]
 fn a5_one_mac_at_the_most() {
     let token = token();

@@ -214,6 +214,15 @@ fn a_clock_a_little_behind_another_worker_s_sees_the_ban() {
 }
 
 #[test]
+fn a_clock_ahead_by_as_long_as_failures_count_is_still_believed() {
+    let mut table = Table::of(64);
+    table.fail_times(4, &ALICE, NOW + LIMITS.find);
+    assert!(table.lets_through(&ALICE, NOW));
+    table.fail(&ALICE, NOW + LIMITS.find);
+    assert!(!table.lets_through(&ALICE, NOW + LIMITS.find), "four failures and one");
+}
+
+#[test]
 fn a_clock_that_falls_back_bans_nobody_for_ever() {
     for (then, now) in [(u64::MAX, 0), (u64::MAX, NOW), (NOW, 0), (u64::MAX / 2, NOW)] {
         let mut table = Table::of(64);
