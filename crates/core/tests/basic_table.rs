@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
-use authgate_core::basic::{Answer, Concluded, Digest, DigestKey, Moment, Slot, Table};
+use authgate_core::basic::{
+    Answer, CLOCKS_DIFFER, Concluded, Digest, DigestKey, Moment, Slot, Table,
+};
 use authgate_core::limit::ABANDONED;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -86,7 +88,7 @@ fn g79_a_clock_that_steps_back_lengthens_nothing() {
     let slots = slots(64);
     let table = table(&slots);
     check(table, 1, Concluded::Verified, NOW);
-    for back in [1, 2, 3600, NOW.unix] {
+    for back in [CLOCKS_DIFFER + 1, 3600, NOW.unix] {
         assert!(!table.holds(digest(1), NOW.unix - back), "{back}");
     }
     // And forth again.
@@ -97,6 +99,18 @@ fn g79_a_clock_that_steps_back_lengthens_nothing() {
     assert!(table.holds(digest(1), back.unix + TTL - 1));
     assert!(!table.holds(digest(1), back.unix + TTL));
     assert!(!table.holds(digest(1), NOW.unix));
+}
+
+#[test]
+fn g80_a_worker_whose_clock_is_behind_takes_what_another_has_just_checked() {
+    let slots = slots(64);
+    let table = table(&slots);
+    check(table, 1, Concluded::Verified, NOW);
+    // Each worker reads the clock once for all that has come: a second may begin in between.
+    let behind = Moment { unix: NOW.unix - 1, ..NOW };
+    assert!(table.holds(digest(1), behind.unix));
+    assert_eq!(table.ask(digest(1), None, behind), Answer::Holds);
+    assert_eq!(table.used(behind.unix), 1);
 }
 
 #[test]
@@ -299,7 +313,8 @@ struct Model(HashMap<u64, Known>);
 
 impl Model {
     fn holds(&self, number: u64, now: u64) -> bool {
-        matches!(self.0.get(&number), Some(Known::Verified { at }) if (*at..at + TTL).contains(&now))
+        let holds = |at| (at - CLOCKS_DIFFER..at + TTL).contains(&now);
+        matches!(self.0.get(&number), Some(&Known::Verified { at }) if holds(at))
     }
 
     fn ask(&mut self, number: u64, since: Option<u64>, now: Moment) -> Answer {
@@ -360,7 +375,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => number.clone().prop_map(Step::Touch),
         3 => (number, how).prop_map(|(n, how)| Step::Conclude(n, how)),
         2 => prop_oneof![0u64..3000, 0..2 * 1000 * TTL].prop_map(Step::Pass),
-        1 => (-400i64..400).prop_map(Step::Set),
+        1 => prop_oneof![-400i64..400, -4i64..4].prop_map(Step::Set),
     ]
 }
 
@@ -430,7 +445,8 @@ proptest! {
             for number in 0..30 {
                 if table.holds(digest(number), now.unix) {
                     let at = verified.get(&number).copied();
-                    prop_assert!(at.is_some_and(|at| (at..at + TTL).contains(&now.unix)));
+                    let holds = |at| (at - CLOCKS_DIFFER..at + TTL).contains(&now.unix);
+                    prop_assert!(at.is_some_and(holds));
                 }
             }
             prop_assert!(table.used(now.unix) <= count as u64);

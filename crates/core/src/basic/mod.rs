@@ -6,7 +6,7 @@
 
 mod table;
 
-pub use table::{Answer, Concluded, Moment, Slot, Table};
+pub use table::{Answer, CLOCKS_DIFFER, Concluded, Moment, Slot, Table};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -73,12 +73,17 @@ pub struct Moment {
     pub monotonic: u64,
 }
 
+/// By how many seconds the clock of one worker may be behind another's: each reads it once for all that
+/// has come in the meantime, and what it answers to that may take a while.
+pub const CLOCKS_DIFFER: u64 = 2;
+
 /// Slots in a set.
 const WAYS: usize = 8;
 
 impl Table<'_> {
     /// Whether the credential held not longer ago than the table keeps it. The clock of Unix seconds
-    /// may step: what seems to have been verified in the future has to be checked anew.
+    /// may step: what seems to have been verified in the future, by more than workers differ, has to be
+    /// checked anew.
     pub fn holds(&self, digest: Digest, now: u64) -> bool {
         self.set(digest).iter().any(|slot| {
             let word = slot.word();
@@ -135,7 +140,8 @@ impl Table<'_> {
     }
 
     fn is_fresh(&self, state: State, now: u64) -> bool {
-        matches!(state, State::Verified(until) if until > now && until - now <= self.ttl)
+        let longest = self.ttl.saturating_add(CLOCKS_DIFFER);
+        matches!(state, State::Verified(until) if until > now && until - now <= longest)
     }
 
     fn find(&self, digest: Digest) -> Option<&Slot> {
