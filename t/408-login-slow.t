@@ -47,7 +47,8 @@ my @early = $took < 1.5 ? $sockets->can_read(0) : ();
 is @early, 0, 'C48 none is dropped yet';
 diag sprintf 'C48 %d slow posts: the worker grew by %d KiB, %.1f KiB each', $COUNT, $during - $before,
     ($during - $before) / $COUNT;
-cmp_ok +($during - $before) / $COUNT, '<', 64, 'C48 little memory each';
+my $most = -d $AuthGate::REPORTS ? 128 : 64;    # sanitizers put room around each allocation
+cmp_ok +($during - $before) / $COUNT, '<', $most, 'C48 little memory each';
 
 my @dropped;    # when
 my $answers  = '';

@@ -3,16 +3,12 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Process;
-use AuthGate::Server;
+use AuthGate::Memcheck;
 use AuthGate::WebSocket;
 use Test::More;
 use Time::HiRes ();
 
-my ($valgrind) = grep { -x } map { "$_/valgrind" } split /:/, $ENV{PATH};
-plan skip_all => 'no valgrind' if !$valgrind;
-
-my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "master_process off;\n");
+my $server = AuthGate::Memcheck->prepare(<<'EOF_HTTP');
     authgate_realm ops { users %%USERS%%; limit off; }
     server {
         listen 127.0.0.1:%%PORT%%;
@@ -28,20 +24,11 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 0, main => "mast
 EOF_HTTP
 AuthGate::WebSocket::serve($server->port('app'));
 
-my $report = $server->path('logs/valgrind');
-{
-    my $wrapper = AuthGate::write_file($server->path('valgrind'), <<"EOF_WRAPPER");
-#!/bin/sh
-exec $valgrind --quiet --error-exitcode=99 --log-file=$report --num-callers=24 $AuthGate::NGINX "\$@"
-EOF_WRAPPER
-    chmod 0755, $wrapper;
-    local $AuthGate::NGINX = $wrapper;
-    $server->run;
-}
+$server->run;
 
 my $url = 'ws://127.0.0.1:' . $server->port . '/live';
 for my $round (1 .. 6) {
-    my $browser = $server->client(timeout => 60);
+    my $browser = $server->patient;
     $browser->sign_in('alice');
     my @sockets = map { AuthGate::WebSocket->connect($url, Cookie => $browser->cookie_header) } 1 .. 6;
     is_deeply [map { $_->echo('hello') } @sockets], [('hello') x 6], "round $round: six connections";
@@ -50,9 +37,7 @@ for my $round (1 .. 6) {
     $_->close for splice @sockets, 0, 3;
     is_deeply [map { $_->is_closed(20) } @sockets], [1, 1, 1], "round $round: nginx closes those that are left";
 }
-ok eval { AuthGate::Server::wait_until { connections($server->client)->{active} == 0 } 20, 'connections to end' },
-    'E57 no connection is left';
-$server->stop('QUIT');
-is AuthGate::read_file($report), '', 'E57 valgrind has nothing to say';
+$server->nothing_is_left('six rounds');
+$server->is_clean;
 
 done_testing;

@@ -53,6 +53,7 @@ our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_modul
 our $FAULTS = "$TARGET/nginx-faults/ngx_http_authgate_module.so";    # scripts/build --faults
 our $LOGS   = $ENV{AUTHGATE_TEST_LOGS} // "$TARGET/t-logs";
 our $REPORTS = "$TARGET/reports";    # with nginx 1.28-sanitized alone
+our $SLOWER  = -d $REPORTS ? 5 : 1;     # how much longer things may take with them
 our $TEST   = File::Basename::basename($0, '.t');
 
 # A directory that the workers, which run as nobody, can read.
@@ -132,11 +133,6 @@ sub take_reports () {
     my $text = join "\n", map { read_file($_) } @reports;
     unlink @reports;
     return $text;
-}
-
-# For the few that need what sanitizers change.
-sub skip_under_sanitizers ($why) {
-    Test::More::plan(skip_all => "with sanitizers $why") if -d $REPORTS;
 }
 
 END {
