@@ -189,6 +189,22 @@ fn a6_the_epoch_holds_under_the_key_that_signed() {
 }
 
 #[test]
+fn a6_a_session_is_renewed_with_the_epoch_of_the_key_that_signs() {
+    let old = ring_of(&[("one", 1)]);
+    let rotated = ring_of(&[("two", 2), ("one", 1)]);
+    for (signs, is_first) in [(&rotated, true), (&old, false)] {
+        let epoch = signs.epoch("alice", "$2y$hash");
+        let token = signs.sign(Purpose::Session, &Claims { epoch, ..claims() }).unwrap();
+        let mut buffer = PayloadBuffer::default();
+        let verified =
+            rotated.verify(Purpose::Session, token.as_bytes(), NOW, &mut buffer).unwrap();
+        assert_eq!(verified.is_signed_by_first(), is_first);
+        let renewed = verified.epoch_to_renew(&rotated, "$2y$hash");
+        assert_eq!(renewed, rotated.epoch("alice", "$2y$hash"));
+    }
+}
+
+#[test]
 fn a7_a_removed_key_verifies_no_more() {
     let rotated = ring_of(&[("two", 2)]);
     assert_eq!(verdict(&rotated, token()), Err(TokenError::UnknownKey));
