@@ -32,7 +32,7 @@ impl<'a> Hash<'a> {
         let (salt, hex) = rest.split_once('$').ok_or(malformed)?;
         let scheme = parse_method(method)?;
         let expected = base16ct::lower::decode_vec(hex).map_err(|_| malformed)?;
-        if salt.is_empty() || expected.len() != output_length(scheme) {
+        if !is_salt(salt) || expected.len() != output_length(scheme) {
             return Err(malformed);
         }
         Ok(Self { scheme, salt: salt.as_bytes(), expected })
@@ -63,6 +63,11 @@ impl<'a> Hash<'a> {
             _ => None,
         }
     }
+}
+
+/// Werkzeug writes letters and digits. What crypt(5) forbids in a salt would end the field of a htpasswd file.
+fn is_salt(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
 }
 
 fn parse_method(method: &str) -> Result<Scheme, HashError> {
