@@ -97,6 +97,12 @@ impl Replacement {
     }
 }
 
+/// Whether what is made here gets the folder's group, and not that of who makes it.
+pub(crate) fn has_group_of_folder(path: &Path) -> bool {
+    const SET_GROUP_ID: u32 = 0o2000;
+    fs::metadata(folder_of(path)).is_ok_and(|folder| folder.mode() & SET_GROUP_ID != 0)
+}
+
 fn content_of(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

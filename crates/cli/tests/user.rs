@@ -38,6 +38,15 @@ fn set_makes_the_file_and_check_takes_the_password() {
     assert_eq!(folder.fails(1, &nobody, "x"), "authgate: users: no user \"bob\"\n");
 }
 
+/// The folder that the package makes: what is made in it belongs to the workers' group.
+#[test]
+fn set_says_nothing_of_groups_in_a_folder_that_hands_on_its_own() {
+    let folder = Folder::new("set_hands_on");
+    fs::set_permissions(folder.path("."), Permissions::from_mode(0o2750)).unwrap();
+    assert_eq!(folder.run(&set(&["alice"]), "correct horse\n").errors, "");
+    assert_eq!(mode(&folder, "users"), 0o640);
+}
+
 #[test]
 fn set_leaves_all_else_byte_for_byte() {
     let folder = Folder::new("set_leaves");

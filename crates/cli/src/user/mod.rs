@@ -100,7 +100,7 @@ fn set(path: &Path, name: &str, groups: Option<&str>, cost: u32) -> Result<Strin
     let new =
         edit::set(old, name, &hash, groups).map_err(|mistake| Failure::error(path, mistake))?;
     file.replace(&new, NEW_FILE_MODE)?;
-    if is_new {
+    if is_new && !file::has_group_of_folder(path) {
         note(&format!(
             "{0}: is new, mode 0640; nginx's workers must be able to read it, as with \"chgrp www-data {0}\"",
             path.display()
