@@ -66,6 +66,7 @@ WRONG = {
     r"README.md:3: fails with 2(.*\n)+.*--jsn": "```sh\ntrue\nauthgate user list --jsn /etc/nginx/authgate/users\n```",
     r"README.md:2: fails with 1: install": "```sh\ninstall -m 644 none.conf -t /etc/nginx\n```",
     r"README.md:2: fails with 1: chgrp": "```sh\nchgrp ww-data /etc/nginx/authgate/users\n```",
+    r"x.conf:2: authgate user list: there is no option --jsn": "CONF#\n#     authgate user list \\\n#         --jsn FILE\n",
     r"shellcheck: .*SC2251": "<!-- sh\n! true\ntrue\n-->",
     r"README.md:2: fails with 1: return 1": "<!-- sh\nfails true\n-->",
     r"curl: there is no option --usr": "```sh\ncurl --usr alice http://127.0.0.1/\n```",
@@ -88,7 +89,9 @@ def check(target, tree_of):
 
 def mistakes_of(folder, name, text, target, tree_of):
     root = Path(folder) / name
-    for path, content in {"README.md": text, "docs/other.md": OTHER, "scripts/demo": DEMO}.items():
+    conf = text[len("CONF"):] if text.startswith("CONF") else ""
+    text = RIGHT if conf else text
+    for path, content in {"README.md": text, "docs/other.md": OTHER, "scripts/demo": DEMO, "x.conf": conf}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(content)
     (root / "scripts/demo").chmod(0o755)

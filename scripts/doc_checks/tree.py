@@ -19,4 +19,5 @@ class Tree:
             if only is None or one.path in only:
                 found += ours.check(one)
                 found += run.check(one, sandbox)
+        found += [mistake for path in self.files if path.endswith(".conf") for mistake in ours.check_comments(path)]
         return sorted(mistake for mistake in found if only is None or mistake[0] in only)

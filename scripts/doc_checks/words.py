@@ -25,6 +25,13 @@ class Ours:
                 for number, code in enumerate(block.text.replace("\\\n", "  ").splitlines(), block.first + 1):
                     yield from ((page.path, number, mistake) for mistake in self.mistakes(code))
 
+    def check_comments(self, path):
+        """Commands in the comments of an example stand apart, by five blanks."""
+        text = (self.tree / path).read_text()
+        for found in re.finditer(r"^ *#     ((?:.*\\\n *# )*.*)", text, re.MULTILINE):
+            line = text.count("\n", 0, found.start()) + 1
+            yield from ((path, line, mistake) for mistake in self.mistakes(re.sub(r"\\\n *# ", "", found[1])))
+
     def mistakes(self, code):
         yield from self.paths(code)
         for words in commands(code):
