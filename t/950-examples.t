@@ -4,6 +4,7 @@
 use v5.36;
 
 use AuthGate;
+use AuthGate::Examples;
 use AuthGate::Server;
 use Test::More;
 
@@ -40,12 +41,12 @@ for my $path (sort glob "$ROOT/nginx-conf/*.conf") {
 }
 for my $path ("$ROOT/README.md", sort glob "$ROOT/docs/*.md") {
     my $name = $path =~ s{^\Q$ROOT\E/}{}r;
-    takes("$name:$_->{line}", $_->{text}) for blocks($path, 'nginx');
+    takes("$name:$_->{line}", $_->{text}) for AuthGate::Examples::blocks($path, 'nginx');
 }
-users_are_taken('docs/users.md', $_) for map { blocks("$ROOT/docs/users.md", $_) } qw(htpasswd json yaml);
+users_are_taken('docs/users.md', $_) for map { AuthGate::Examples::blocks("$ROOT/docs/users.md", $_) } qw(htpasswd json yaml);
 users_are_taken('docs/node-exporter.md', $_)
-    for grep { $_->{text} =~ /^basic_auth_users:/m } blocks("$ROOT/docs/node-exporter.md", 'yaml');
-for my $block (blocks("$ROOT/docs/users.md", 'apacheconf')) {
+    for grep { $_->{text} =~ /^basic_auth_users:/m } AuthGate::Examples::blocks("$ROOT/docs/node-exporter.md", 'yaml');
+for my $block (AuthGate::Examples::blocks("$ROOT/docs/users.md", 'apacheconf')) {
     my $groups = AuthGate::write_file($server->path('documented'), $block->{text});
     takes("docs/users.md:$block->{line}", "authgate_realm ops { users $file{users}; groups $groups; }");
 }
@@ -63,20 +64,6 @@ sub takes ($name, $text) {
 sub users_are_taken ($page, $block) {
     my $users = AuthGate::write_file($server->path('documented'), $block->{text});
     takes("$page:$block->{line}", "authgate_realm ops { users $users; allow_weak on; }");
-}
-
-# The fenced blocks of one language, with the line that each begins on.
-sub blocks ($path, $language) {
-    my (@blocks, $block);
-    my $line = 0;
-    for (split /^/, AuthGate::read_file($path)) {
-        $line++;
-        if    (/^\s*```(\S*)/ && !$block) { $block = { line => $line, language => $1, text => '' } }
-        elsif (/^\s*```\s*$/) { push @blocks, $block; undef $block }
-        elsif ($block)        { $block->{text} .= $_ }
-    }
-    die "$path: a block does not end" if $block;
-    return grep { $_->{language} eq $language } @blocks;
 }
 
 # The paths, addresses and users of a real machine become those of this test.

@@ -1,6 +1,6 @@
 package AuthGate::Prometheus;
 
-# A real Prometheus, and a real node_exporter for it. Both end with the test, whatever ends that.
+# A real Prometheus, and a real node_exporter and Alertmanager for it. All end with the test, whatever ends that.
 #
 #     my $prometheus = AuthGate::Prometheus->start($server, <<"YAML");    # its files are kept in %%DIR%%
 #         scrape_configs: …
@@ -8,7 +8,9 @@ package AuthGate::Prometheus;
 #     $prometheus->asked('query', query => 'up')       # the data of an answer of its API; undef without
 #     $prometheus->target('node')                      # { health => 'up', lastError => '', … }
 #     $prometheus->value('sum(up)')                    # undef where it has none
+#     AuthGate::Prometheus->start($server, $yaml, name => 'b', port => 1234, prefix => '/x', options => [...]);
 #     AuthGate::Prometheus::start_node_exporter($server, $port);
+#     AuthGate::Prometheus::start_alertmanager($server, $port, $prefix, '--web.external-url=...');
 
 use v5.36;
 
@@ -27,16 +29,26 @@ END {
     $? = $status;
 }
 
-sub start ($class, $server, $configuration) {
-    my $self = bless { port => free_port(), log => $server->path('prometheus.log') }, $class;
-    my $file = AuthGate::write_file($server->path('prometheus.yml'), $configuration);
+sub start ($class, $server, $configuration, %option) {
+    my $name = $option{name} // 'prometheus';
+    my $self = bless { port => $option{port} // free_port(), log => $server->path("$name.log") }, $class;
+    my $file = AuthGate::write_file($server->path("$name.yml"), $configuration);
     my @options = (
         "--config.file=$file",
-        '--storage.tsdb.path=' . $server->path('data'),
+        '--storage.tsdb.path=' . $server->path("$name-data"),
         "--web.listen-address=127.0.0.1:$self->{port}",
+        ($option{options} // [])->@*,
     );
-    run_until("http://127.0.0.1:$self->{port}/-/ready", $self->{log}, 'prometheus', @options);
+    $self->{at} = "http://127.0.0.1:$self->{port}" . ($option{prefix} // '');
+    run_until("$self->{at}/-/ready", $self->{log}, 'prometheus', @options);
     return $self;
+}
+
+sub start_alertmanager ($server, $port, $prefix, @options) {
+    my $file = AuthGate::write_file($server->path("alertmanager-$port.yml"), "{ route: { receiver: x }, receivers: [{ name: x }] }");
+    run_until("http://127.0.0.1:$port$prefix/-/ready", $server->path("alertmanager-$port.log"),
+        'prometheus-alertmanager', "--config.file=$file", '--storage.path=' . $server->path("alertmanager-$port"),
+        "--web.listen-address=127.0.0.1:$port", '--cluster.listen-address=', @options);
 }
 
 sub start_node_exporter ($server, $port) {
@@ -69,7 +81,7 @@ sub log ($self) { return AuthGate::read_file($self->{log}) }
 
 sub asked ($self, $path, %parameters) {
     my $http   = HTTP::Tiny->new(timeout => 10);
-    my $answer = $http->get("http://127.0.0.1:$self->{port}/api/v1/$path?" . $http->www_form_urlencode(\%parameters));
+    my $answer = $http->get("$self->{at}/api/v1/$path?" . $http->www_form_urlencode(\%parameters));
     my $said   = eval { JSON::PP->new->utf8->decode($answer->{content}) } // {};
     return ($said->{status} // '') eq 'success' ? $said->{data} : undef;
 }
