@@ -1,4 +1,5 @@
-# docs/prometheus.md as it is written, with a real Prometheus: on a name of its own, and under a prefix.
+# docs/prometheus.md as it is written, with a real Prometheus: on a name of its own, and under a prefix beside others,
+# as nginx-conf/one-host.conf has it.
 
 use v5.36;
 
@@ -7,6 +8,7 @@ use AuthGate::Examples;
 use AuthGate::Prometheus;
 use AuthGate::Server;
 use AuthGate::Token;
+use AuthGate::Upstream;
 use JSON::PP qw(decode_json);
 use Test::More;
 
@@ -19,16 +21,14 @@ my $example = AuthGate::Examples::of_page('docs/prometheus.md', nginx => qr/auth
     'listen 80' => 'listen 127.0.0.1:%%PORT_plain%%', 'listen 443' => 'listen 127.0.0.1:%%PORT%%',
     'listen 127.0.0.1:8081' => 'listen 127.0.0.1:%%PORT_status%%', @pem,
     'proxy_pass http://127.0.0.1:9090' => 'proxy_pass http://127.0.0.1:%%PORT_prometheus%%');
-my $prefixed = AuthGate::Examples::of_page('docs/prometheus.md', nginx => qr{location /prometheus/},
-    'proxy_pass http://127.0.0.1:9090' => 'proxy_pass http://127.0.0.1:%%PORT_prefixed%%');
-my $server = AuthGate::Server->prepare(<<"EOF_HTTP");
-$example
-server {
-    listen 127.0.0.1:%%PORT_ops%%;
-    authgate ops;
-    $prefixed
-}
-EOF_HTTP
+my $one_host = AuthGate::Examples::adapted('one-host.conf', 'authgate_realm ops' => 'authgate_realm host',
+    'authgate ops' => 'authgate host', '/etc/nginx/authgate/users' => '%%USERS%%',
+    '/var/lib/authgate' => '%%DIR%%/state', 'listen 443 ssl' => 'listen 127.0.0.1:%%PORT_ops%%',
+    'include /etc/nginx/authgate/' => "include $AuthGate::ROOT/nginx-conf/",
+    '/etc/nginx/tls/example.com.pem' => '%%DIR%%/certificate.pem',
+    '/etc/nginx/tls/example.com.key' => '%%DIR%%/certificate.key',
+    map { ("proxy_pass http://127.0.0.1:$_" => "proxy_pass http://127.0.0.1:%%PORT_on_$_%%") } 9090, 9093, 3000);
+my $server = AuthGate::Server->prepare("$example\n$one_host");
 $server->make_certificate;
 $server->run;
 
@@ -85,8 +85,13 @@ is $server->client(port => $server->port('plain'))->get('/graph')->header('Locat
     'plain HTTP leads to HTTPS';
 is $server->client(port => $server->port('status'), headers => [])->get('/ops')->status, 200, 'the status';
 
-AuthGate::Prometheus->start($server, "{}\n", name => 'prefixed', port => $server->port('prefixed'),
-    prefix => '/prometheus', options => ['--web.external-url=https://ops.example.com/prometheus/']);
+# As the head of the example says.
+my $head = AuthGate::read_file("$AuthGate::ROOT/nginx-conf/one-host.conf");
+my %url  = $head =~ /^# +(prometheus|alertmanager) .* (--web\.external-url=\S+)$/mg;
+AuthGate::Prometheus->start($server, "{}\n", name => 'prefixed', port => $server->port('on_9090'),
+    prefix => '/prometheus', options => [ $url{prometheus} ]);
+AuthGate::Prometheus::start_alertmanager($server, $server->port('on_9093'), '/alertmanager', $url{alertmanager});
+my $grafana = AuthGate::Upstream->start($server->port('on_3000'));
 my $ops = $server->client(port => $server->port('ops'));
 is $ops->get('/prometheus/graph')->status, 302, 'under a prefix: the login';
 like $ops->get('/prometheus')->header('Location'), qr{/prometheus/$}, 'without the slash: with it';
@@ -95,5 +100,12 @@ my $page = shown($ops, '/prometheus/graph');
 is $page->status, 200, 'the page';
 like $page->body, qr{/prometheus/}, 'whose addresses begin with the prefix';
 is $ops->get('/prometheus/api/v1/query?query=1')->status, 200, 'the API';
+is $ops->get('/alertmanager/api/v2/status')->status, 200, 'Alertmanager';
+is $ops->get('/grafana/d/1')->status, 200, 'a stand-in for Grafana';
+like $grafana->last_request, qr{^GET /grafana/d/1 }, 'gets the prefix';
+is join(',', $grafana->header_values('X-Forwarded-User')), 'alice', 'and the user';
+is $ops->get('/grafana/logout')->header('Location') =~ s{^https?://[^/]+}{}r, '/authgate/logout', 'signing out there';
+$ops->sign_out;
+is $ops->get($_)->status, 302, "signed out, $_ leads to the login" for '/prometheus/', '/alertmanager/', '/grafana/';
 
 done_testing;

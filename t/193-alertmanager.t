@@ -37,8 +37,8 @@ AuthGate::Prometheus::start_alertmanager($server, $server->port('prefixed'), '/a
 sub alertmanager ($name, $port, $more, %token) {
     my $token = AuthGate::write_file($server->path($name), AuthGate::Token::api(user => 'bob', %token));
     my $block = AuthGate::Examples::of_page('docs/alertmanager.md', yaml => qr/^alerting:/,
-        '/etc/prometheus/alertmanager.token' => $token, 'alertmanager.example.com' => "'127.0.0.1:" . $server->port($port) . "'",
-        '- scheme: https' => "- $more");
+        '/etc/prometheus/alertmanager.token' => $token, '- scheme: https' => "- $more",
+        'alertmanager.example.com' => "'127.0.0.1:" . $server->port($port) . "'");
     return $block =~ s/^alerting:\n  alertmanagers:\n//r;
 }
 my $tls   = 'scheme: https, tls_config: { insecure_skip_verify: true }' =~ s/, /\n      /r;

@@ -1,5 +1,5 @@
-# docs/elasticsearch.md and docs/consul.md as they are written. The programs themselves are not in Debian: what is tested
-# is what reaches them.
+# docs/elasticsearch.md and docs/consul.md as they are written. The programs themselves are not in Debian: what is
+# tested is what reaches them.
 
 use v5.36;
 
@@ -22,10 +22,11 @@ sub basic ($user) { return (Authorization => 'Basic ' . encode_base64("$user:$PA
 sub bearer (%token) { return (Authorization => 'Bearer ' . AuthGate::Token::api(%token)) }
 
 {
-    my $server = AuthGate::Server->prepare(AuthGate::Examples::of_page('docs/elasticsearch.md', nginx => qr/authgate_realm/,
+    my $example = AuthGate::Examples::of_page('docs/elasticsearch.md', nginx => qr/authgate_realm/,
         @common, 'listen 443' => 'listen 127.0.0.1:%%PORT%%', 'group=elastic' => 'group=ops',
         'proxy_pass http://127.0.0.1:5601' => 'proxy_pass http://127.0.0.1:%%PORT_kibana%%',
-        'proxy_pass http://127.0.0.1:9200' => 'proxy_pass http://127.0.0.1:%%PORT_elastic%%'));
+        'proxy_pass http://127.0.0.1:9200' => 'proxy_pass http://127.0.0.1:%%PORT_elastic%%');
+    my $server = AuthGate::Server->prepare($example);
     $server->make_certificate;
     my $kibana  = AuthGate::Upstream->start($server->port('kibana'));
     my $elastic = AuthGate::Upstream->start($server->port('elastic'));
@@ -36,8 +37,8 @@ sub bearer (%token) { return (Authorization => 'Bearer ' . AuthGate::Token::api(
     is $browser->get('/app/home', $at->('kibana'))->status, 302, 'Kibana: the login';
     $browser->sign_in('bob');
     is $browser->get('/app/home', $at->('kibana'))->status, 200, 'and in';
-    is $browser->request('POST', '/api/saved_objects/_import', 'x' x 2_000_000, @page, 'kbn-xsrf' => 'true')->status, 200,
-        'two megabytes';
+    my $import = $browser->request('POST', '/api/saved_objects/_import', 'x' x 2_000_000, @page, 'kbn-xsrf' => 'true');
+    is $import->status, 200, 'two megabytes';
     is join('', $kibana->header_values('kbn-xsrf')), 'true', "Kibana's own field";
     is join('', $kibana->header_values('Cookie')), '', "without the gate's cookie";
 
@@ -77,7 +78,8 @@ sub bearer (%token) { return (Authorization => 'Bearer ' . AuthGate::Token::api(
     is $consul->count, 1, 'and does not reach it';
     $consul->hold;
     my $socket = $bob->connect;
-    print $socket "GET /v1/kv/x?index=1&wait=10m HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ", $bob->cookie_header, "\r\n\r\n";
+    my $cookie = $bob->cookie_header;
+    print $socket "GET /v1/kv/x?index=1&wait=10m HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: $cookie\r\n\r\n";
     AuthGate::Server::wait_until { $consul->count == 2 } 10, 'the query that waits';
     $bob->sign_out;
     is $bob->get('/v1/kv/x', @page)->status, 401, 'signed out, a new query is 401';
@@ -98,9 +100,10 @@ sub bearer (%token) { return (Authorization => 'Bearer ' . AuthGate::Token::api(
         my ($user, $token) = @$_;
         my $client = $server->client(port => $server->port('acls'));
         $client->sign_in($user);
-        $client->get('/v1/kv/x', 'X-Consul-Token' => $write, 'x_consul_token' => $write, Authorization => "Bearer $write");
-        is join('|', map { $_->[1] } grep { $_->[0] =~ /token|authorization/i } $consul->fields($consul->last_request)), $token,
-            "$user has the token of the group, and no other";
+        my @claims = map { ($_ => $write) } qw(X-Consul-Token x_consul_token);
+        $client->get('/v1/kv/x', @claims, Authorization => "Bearer $write");
+        my @got = grep { $_->[0] =~ /token|authorization/i } $consul->fields($consul->last_request);
+        is join('|', map { $_->[1] } @got), $token, "$user has the token of the group, and no other";
     }
 }
 

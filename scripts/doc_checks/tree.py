@@ -1,7 +1,5 @@
 """Everything that is checked of one tree."""
 
-import os
-
 from . import links, page, run, words
 
 
@@ -11,7 +9,7 @@ class Tree:
         self.files, self.folders = links.shipped(root)
         self.pages = {path: page.read(root, path) for path in sorted(self.files) if path.endswith(".md")}
 
-    def mistakes(self, only=None, can_run=os.geteuid() == 0):
+    def mistakes(self, only=None, can_run=True):
         found = [*links.check(self.pages, self.files, self.folders), *links.unreached(self.pages)]
         ours = words.Ours(self.root, self.files, self.folders, str(self.target / "release/authgate"))
         sandbox = [self.root, self.target] if can_run else None

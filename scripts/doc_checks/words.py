@@ -103,5 +103,5 @@ def script_help(tree, path):
 
 @cache
 def run_help(*command):
-    result = subprocess.run([*command, "--help"], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    result = subprocess.run([*command, "--help"], capture_output=True, text=True)
     return result.stdout if result.returncode == 0 else ""

@@ -45,7 +45,8 @@ sub start ($class, $server, $configuration, %option) {
 }
 
 sub start_alertmanager ($server, $port, $prefix, @options) {
-    my $file = AuthGate::write_file($server->path("alertmanager-$port.yml"), "{ route: { receiver: x }, receivers: [{ name: x }] }");
+    my $file = AuthGate::write_file($server->path("alertmanager-$port.yml"),
+        '{ route: { receiver: x }, receivers: [{ name: x }] }');
     run_until("http://127.0.0.1:$port$prefix/-/ready", $server->path("alertmanager-$port.log"),
         'prometheus-alertmanager', "--config.file=$file", '--storage.path=' . $server->path("alertmanager-$port"),
         "--web.listen-address=127.0.0.1:$port", '--cluster.listen-address=', @options);
