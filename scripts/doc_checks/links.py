@@ -62,13 +62,16 @@ def outside(pages):
     return sorted({url for page in pages.values() for _, url in page.links if urlsplit(url).scheme})
 
 
-def unreached(pages, start="README.md"):
-    """Every page is reached from the first one."""
-    reached, next_ones = set(), [start]
+def unreached(pages, files, start="README.md"):
+    """Every page is reached from the first one, and what stands beside the pages from one of them."""
+    reached, next_ones, targets = set(), [start], set()
     while next_ones:
         path = next_ones.pop()
         if path in pages and path not in reached:
             reached.add(path)
-            next_ones += [target(pages[path], urlsplit(url).path) for _, url in pages[path].links if "://" not in url]
-    for path in sorted(set(pages) - reached):
+            here = {target(pages[path], urlsplit(url).path) for _, url in pages[path].links if "://" not in url}
+            targets |= here
+            next_ones += here
+    beside = {path for path in files if path.startswith(("docs/", "nginx-conf/"))} - targets
+    for path in sorted(set(pages) - reached | beside):
         yield path, 1, f"no link from {start} leads here"

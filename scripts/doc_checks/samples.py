@@ -16,7 +16,8 @@ RIGHT = """# A page
 
 ## Two words, and `code`
 
-`authgate user list --json FILE`, `authgate keys new|rotate`, `authgate off`, `scripts/demo --check`, `docs/*.md`
+`authgate user list --json FILE`, `authgate keys new|rotate`, `scripts/demo --check`, `authgate off`, `docs/*.md`,
+`$authgate_users`
 
 ```sh
 scripts/demo --check --dir=x
@@ -36,6 +37,8 @@ grep erin /etc/here
 fails grep alice /etc/here
 -->
 """
+SOURCE = """const NAMES: [&str; 2] = ["authgate_realm", "authgate_users"];"""
+IMAGE = "# Nothing leads to the image"
 OTHER = "# Other\n\n## Heading\n\n## Heading\n"
 
 # What is found, and the page that has it.
@@ -49,6 +52,8 @@ WRONG = {
     r"https://localhost/: not an address": "<https://localhost/>",
     r"mailto:\S+: not https": "[x](mailto:someone@example.com)",
     r"docs/other.md:1: no link from README.md leads here": None,
+    r"docs/image.png:1: no link from README.md leads here": IMAGE,
+    r"authgate_reelm: there is no such directive": "`authgate_reelm`",
     r"no such language: ngnix": "```ngnix\nuser x;\n```",
     r"no-run needs a reason": "```sh no-run\ntrue\n```",
     r"README.md:2: bash: syntax error": "```sh\n(true))\n```",
@@ -95,7 +100,9 @@ def mistakes_of(folder, name, text, target, tree_of, can_run):
     root = Path(folder) / name
     conf = text[len("CONF"):] if text.startswith("CONF") else ""
     text = RIGHT if conf else text
-    files = {"README.md": text, "docs/other.md": OTHER, "scripts/demo": DEMO, "x.conf": conf}
+    files = {"README.md": text, "docs/other.md": OTHER, "scripts/demo": DEMO, "src/lib.rs": SOURCE, "x.conf": conf}
+    if text.startswith(IMAGE):
+        files["docs/image.png"] = "x"
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(content)

@@ -10,7 +10,7 @@ class Tree:
         self.pages = {path: page.read(root, path) for path in sorted(self.files) if path.endswith(".md")}
 
     def mistakes(self, only=None, can_run=True):
-        found = [*links.check(self.pages, self.files, self.folders), *links.unreached(self.pages)]
+        found = [*links.check(self.pages, self.files, self.folders), *links.unreached(self.pages, self.files)]
         ours = words.Ours(self.root, self.files, self.folders, str(self.target / "release/authgate"))
         sandbox = [self.root, self.target] if can_run else None
         for one in self.pages.values():

@@ -14,6 +14,7 @@ DIRECTIVE = re.compile(r"(off|optional|ops|NAME|v1.*);?|.*;")
 class Ours:
     def __init__(self, tree, files, folders, authgate):
         self.tree, self.files, self.folders, self.authgate = tree, files, folders, authgate
+        self.source = "\n".join((tree / path).read_text() for path in files if path.endswith(".rs"))
         ignored = tree / ".gitignore"
         self.made = {line.strip("/\n") for line in ignored.read_text().splitlines()} if ignored.exists() else set()
 
@@ -34,6 +35,7 @@ class Ours:
 
     def mistakes(self, code):
         yield from self.paths(code)
+        yield from self.names(code)
         for words in commands(code):
             if words[0] == "authgate" and len(words) > 1:
                 yield from self.of_authgate(words)
@@ -44,6 +46,12 @@ class Ours:
         for path in re.findall(rf"(?<![\w./*$-]){OURS.pattern}", code):
             if not self.there(path):
                 yield f"{path}: there is no such file in the tree"
+
+    def names(self, code):
+        """Directives, variables and metrics: they are in the source."""
+        for name in re.findall(r"(?<![\w.])authgate_[a-z_]*[a-z]", code):
+            if not re.search(rf"\b{re.sub('_(bucket|sum|count)$', '', name)}\b", self.source):
+                yield f"{name}: there is no such directive, variable or metric"
 
     def there(self, path):
         if "*" in path:
