@@ -81,6 +81,18 @@ is sends(methods => ['GET']), 403, 'nor with one for another method';
 is sends(paths => ['/api/v2/status']), 403, 'nor for another path';
 is alerts($browser, ''), 'Always', 'none of them has come';
 
+# amtool, with the page's file.
+{
+    my $token = AuthGate::write_file($server->path('amtool.token'), AuthGate::Token::api(user => 'bob'));
+    my $http  = AuthGate::write_file($server->path('amtool.yml'),
+        AuthGate::Examples::of_page('docs/alertmanager.md', yaml => qr/amtool/, '/root/amtool.token' => $token)
+            . "tls_config: { insecure_skip_verify: true }\n");
+    my $url = 'https://127.0.0.1:' . $server->port;
+    like `amtool --alertmanager.url=$url --http.config.file=$http alert query 2>&1`, qr/^Always\b/m, 'amtool, with a token';
+    like `amtool --alertmanager.url=$url --http.config.file=$http silence add Always -c x 2>&1`, qr/403/,
+        'which silences only if its user may';
+}
+
 # Silences.
 my $silence = encode_json({
     matchers => [{ name => 'alertname', value => 'Always', isRegex => JSON::PP::false, isEqual => JSON::PP::true }],
