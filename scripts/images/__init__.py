@@ -1,0 +1,1 @@
+"""Runs container/compose.yaml with an OCI runtime alone, and looks at what comes of it."""
