@@ -187,6 +187,7 @@ sub memory ($self) {
 sub is_flat ($self, $case, @memory) {
     my $warm = $memory[@memory / 3];
     note "$case: memory of the worker after the rounds, in KiB: @memory";
+    return if -d $AuthGate::REPORTS;    # AddressSanitizer keeps what is freed for a while
     cmp_ok $memory[-1] - $warm, '<', $GROWTH, "$case: memory does not grow";
 }
 
