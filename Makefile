@@ -9,7 +9,7 @@ MODULES ?= $(or $(shell nginx -V 2>&1 | sed -nE 's/.*--modules-path=([^ ]+).*/\1
 built   := target$(if $(NGINX),/nginx-$(NGINX))
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo scrape test test-fast test-all coverage mutants fuzz stress bench image clean
+.PHONY: help build install demo scrape test test-fast test-all coverage mutants fuzz stress bench package image docs clean
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,7 +37,7 @@ test-all: ## The checks, with every nginx version in full
 	scripts/test --all-nginx
 
 coverage: ## Which lines of crates/core its tests run
-	scripts/test --covrage
+	scripts/test --coverage
 
 mutants: ## Which alterations of the core no test notices
 	scripts/mutants
@@ -51,8 +51,14 @@ stress: ## Clients that know the right answers, while nginx is disturbed
 bench: ## What the gate costs
 	scripts/bench --all
 
+package: ## Debian packages for the installed nginx, in target/packages
+	scripts/package
+
 image: ## The container image, built and run without an image registry
 	scripts/test-image
+
+docs: ## Whether the links and the commands of the documentation lead somewhere
+	scripts/check-docs
 
 clean: ## Removes what was built
 	rm -rf target fuzz/target
