@@ -83,7 +83,11 @@ fn werkzeug_methods_are_held_to_their_form_and_range() {
     assert_eq!(refusal(&format!("pbkdf2:sha256:1$${hex}")), "malformed pbkdf2 hash");
     assert_eq!(refusal("pbkdf2:sha256:1$salt$abc"), "malformed pbkdf2 hash");
     for bad in ["sa:lt", "sa lt", "sa\nlt", "s\u{e4}lt"] {
-        assert_eq!(refusal(&format!("pbkdf2:sha256:1${bad}${hex}")), "malformed pbkdf2 hash", "{bad}");
+        assert_eq!(
+            refusal(&format!("pbkdf2:sha256:1${bad}${hex}")),
+            "malformed pbkdf2 hash",
+            "{bad}"
+        );
     }
 
     let hex = "ab".repeat(64);
