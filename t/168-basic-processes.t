@@ -12,11 +12,13 @@ BEGIN {
 
 use AuthGate;
 use AuthGate::Basic;
+use AuthGate::Metrics;
 use AuthGate::Pending;
 use AuthGate::Process;
 use AuthGate::Server;
 use AuthGate::Users;
 use AuthGate::Upstream;
+use List::Util ();
 use Test::More;
 use Time::HiRes ();
 
@@ -30,6 +32,7 @@ my $http = <<'EOF_HTTP';
         location = /verify { authgate_verify ops; }
         location = /asked { authgate off; auth_request /verify; try_files /hello.txt =404; }
         location = /open { authgate off; try_files /hello.txt =404; }
+        location = /metrics { authgate off; authgate_metrics; }
     }
 EOF_HTTP
 my $hash = bcrypt('canary-right', 11);
@@ -89,7 +92,7 @@ for my $limit ('off', 'retries=3 find=1m') {
     my ($first, $second) = $server->workers;
     my %client = map { $_ => $server->client(headers => [], worker => $_, timeout => 60) } $first, $second;
     my @leader = map { pending($client{$first}, '/hello.txt', basic("slow$_", 'canary-wrong')) } 1 .. 3;
-    AuthGate::Server::wait_until { threads_busy($first) } 5, 'a check to run';
+    AuthGate::Server::wait_until { checks_of($client{$second}) == @leader } 5, 'the first worker to have them all';
     # With a limit the first worker has taken all tries, and the form waits as well.
     my @waiting =
         $limit eq 'off'
@@ -120,6 +123,12 @@ for my $limit ('off', 'retries=3 find=1m') {
     cmp_ok Time::HiRes::time() - $from, '<', 12, 'E59 a worker killed: soon after';
     is scalar(() = $server->error_log =~ /authgate: login ok/g), 3, 'G80 a worker killed: one check for each';
     $server->stop;
+}
+
+# Those that run and those that wait.
+sub checks_of ($client) {
+    my $metrics = AuthGate::Metrics->read($client);
+    return List::Util::sum map { $metrics->value("authgate_password_checks_$_\{realm=\"ops\"}") } qw(running waiting);
 }
 
 sub threads_busy ($pid) {
