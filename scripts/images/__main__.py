@@ -52,6 +52,8 @@ def said_of_itself(image):
     ok(image.health(), "it has a health check")
     files = ["/usr/lib/nginx/modules/ngx_http_authgate_module.so", "/usr/local/bin/authgate"]
     ok(all((image.root / file[1:]).exists() for file in files), "module and command are there")
+    licences = "".join((image.root / "usr/share/doc/authgate" / name).read_text() for name in ("module", "command"))
+    ok("==== hmac " in licences and "==== clap " in licences, "and the licences of what is linked into them")
     ok(not (image.root / "authgate").exists(), "what built them is not")
 
 
