@@ -4,9 +4,7 @@
 
 use authgate_core::password::{HashError, PasswordHash, Scheme};
 use authgate_fuzz::{cut, has};
-use core::ffi::{CStr, c_char};
 use libfuzzer_sys::fuzz_target;
-use std::ffi::CString;
 
 fuzz_target!(|data: &[u8]| {
     let (options, rest) = cut(data);
@@ -78,7 +76,7 @@ fn check(hash: &PasswordHash, password: &[u8]) {
     assert!(!hash.decoy().verify(password, crypt), "a decoy matches nothing");
     let matches = hash.verify(password, crypt);
     assert_eq!(matches, hash.verify(password, crypt));
-    let is_c = !password.contains(&0);
+    let is_text = is_text(password);
     match hash.scheme() {
         Scheme::Bcrypt { .. } => bcrypt(hash, password, matches),
         Scheme::Sha256Crypt { .. }
@@ -86,7 +84,7 @@ fn check(hash: &PasswordHash, password: &[u8]) {
         | Scheme::Yescrypt { .. }
         | Scheme::Md5Crypt
         | Scheme::Des
-            if is_c =>
+            if is_text =>
         {
             by_crypt(hash, password, matches);
         }
@@ -102,6 +100,7 @@ fn check(hash: &PasswordHash, password: &[u8]) {
 fn bcrypt(hash: &PasswordHash, password: &[u8], matches: bool) {
     let is_whole = password.len() <= 72 && !password.contains(&0);
     assert!(is_whole || !matches);
+    let is_whole = is_whole && is_text(password);
     // libxcrypt's `$2a$` differs on purpose for some passwords (crypt_blowfish, SECURITY).
     if is_whole && !hash.as_str().starts_with("$2a$") {
         let computed = crypt(password, hash.as_str());
@@ -119,18 +118,13 @@ fn by_crypt(hash: &PasswordHash, password: &[u8], matches: bool) {
     assert!(computed.verify(password, crypt));
 }
 
-#[link(name = "crypt")]
-unsafe extern "C" {
-    #[link_name = "crypt"]
-    fn libcrypt(password: *const c_char, setting: *const c_char) -> *const c_char;
+/// What the crate xcrypt takes.
+fn is_text(password: &[u8]) -> bool {
+    core::str::from_utf8(password).is_ok_and(|text| !text.contains('\0'))
 }
 
 /// crypt(3), as the command has it. `None` where it fails.
 fn crypt(password: &[u8], setting: &str) -> Option<String> {
-    let (password, setting) = (CString::new(password).ok()?, CString::new(setting).ok()?);
-    // SAFETY: two strings that end; a static buffer comes back, in a process of one thread, or NULL.
-    let hash = unsafe { libcrypt(password.as_ptr(), setting.as_ptr()) };
-    // SAFETY: not NULL, and a string that ends.
-    let hash = (!hash.is_null()).then(|| unsafe { CStr::from_ptr(hash) })?;
-    hash.to_str().ok().filter(|hash| !hash.starts_with('*')).map(String::from)
+    let hash = xcrypt::crypt(core::str::from_utf8(password).ok()?, setting).ok()?;
+    (!hash.starts_with('*')).then_some(hash)
 }
