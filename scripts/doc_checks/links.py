@@ -9,7 +9,7 @@ HOST = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}")
 
 
 def shipped(tree):
-    """The files of the tree: what git knows or would take, all where there is no git."""
+    """The files of the tree: what git knows or would take; without git all but what is built."""
     if (tree / ".git").exists():
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -17,7 +17,8 @@ def shipped(tree):
         ).stdout.split("\0")
         files = {path for path in listed if path and (tree / path).exists()}
     else:
-        files = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+        found = (path.relative_to(tree) for path in tree.rglob("*") if path.is_file())
+        files = {str(path) for path in found if path.parts[0] != "target"}
     folders = {folder for path in files for folder in parents(path)}
     return files, folders
 
