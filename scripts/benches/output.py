@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -23,7 +24,13 @@ def table(rows, columns):
 def machine():
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     version = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr.strip()
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     return {"cpu": cpu[1] if cpu else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
-            "nginx": version.rpartition("/")[2], "commit": commit,
+            "nginx": version.rpartition("/")[2], "commit": commit(),
             "date": time.strftime("%Y-%m-%d", time.gmtime())}
+
+
+def commit():
+    """That of the tree; none where it came without git, or git is not there."""
+    if not shutil.which("git"):
+        return ""
+    return subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
