@@ -100,7 +100,9 @@ def mistakes_of(folder, name, text, target, tree_of, can_run):
     root = Path(folder) / name
     conf = text[len("CONF"):] if text.startswith("CONF") else ""
     text = RIGHT if conf else text
-    files = {"README.md": text, "docs/other.md": OTHER, "scripts/demo": DEMO, "src/lib.rs": SOURCE, "x.conf": conf}
+    # Without git, as here, what is built is no page of ours.
+    built = {"target/nginx/README.md": "[no](page)\n"}
+    files = built | {"README.md": text, "docs/other.md": OTHER, "scripts/demo": DEMO, "src/lib.rs": SOURCE, "x.conf": conf}
     if text.startswith(IMAGE):
         files["docs/image.png"] = "x"
     for path, content in files.items():
