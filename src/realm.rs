@@ -53,6 +53,7 @@ impl Realm {
         state: Option<State>,
         readable: Box<dyn Fn() -> Result<(), String>>,
     ) -> Self {
+        let checks = Queue::new(&settings.checks);
         Self {
             settings,
             users: RefCell::new(users.0),
@@ -63,7 +64,7 @@ impl Realm {
             basic_key: OnceCell::new(),
             zone: Zone::default(),
             state,
-            checks: Queue::default(),
+            checks,
             upgraded: Upgraded::default(),
             readable,
         }

@@ -23,18 +23,6 @@ authgate_is_reading_body(ngx_http_request_t *r)
 }
 
 void
-authgate_block(ngx_http_request_t *r)
-{
-    r->blocked++;
-}
-
-void
-authgate_unblock(ngx_http_request_t *r)
-{
-    r->blocked--;
-}
-
-void
 authgate_send_whole(ngx_http_request_t *r)
 {
     r->allow_ranges = 0;

@@ -12,13 +12,6 @@ unsafe extern "C" {
     #[link_name = "authgate_is_reading_body"]
     pub(super) fn is_reading_body(r: *mut ngx_http_request_t) -> bool;
 
-    /// Keeps a main request that a thread works for from being freed.
-    #[link_name = "authgate_block"]
-    pub(super) fn block(r: *mut ngx_http_request_t);
-
-    #[link_name = "authgate_unblock"]
-    pub(super) fn unblock(r: *mut ngx_http_request_t);
-
     /// The response is neither cut to a range nor answered with 304.
     #[link_name = "authgate_send_whole"]
     pub(super) fn send_whole(r: *mut ngx_http_request_t);

@@ -36,6 +36,7 @@ pub mod response;
 pub mod return_path;
 pub mod return_target;
 pub mod rules;
+pub mod scheduler;
 pub mod settings;
 pub mod status;
 pub mod token;
