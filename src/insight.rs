@@ -5,7 +5,7 @@ use crate::nginx::request::Request;
 use crate::realm::Realm;
 use authgate_core::ended::Usage;
 use authgate_core::insight::{self, Insight, JournalState, LimiterState, Order};
-use authgate_core::limit::Ban;
+use authgate_core::limit::{self, Ban};
 use authgate_core::reply::Reply;
 use std::sync::atomic::Ordering::Acquire;
 
@@ -44,21 +44,18 @@ fn show(realm: &Realm) -> Option<Reply> {
         capacity: limiter.slots.len() as u64,
         used: limiter.used() as u64,
         bans: limiter.bans(crate::nginx::clock::monotonic()).collect(),
-    });
-    let user_key =
-        |name: &str| realm.with_limiter(|limiter| limiter.user_key(name)).unwrap_or_default();
-    let limiter = counters.map(|Counters { capacity, used, bans }| LimiterState {
-        capacity,
-        used,
-        bans,
-        user_key: &user_key,
-    });
+    })?;
+    let places = realm.places()?;
+    let user_key = |name: &str| limit::user_key(places.key, name);
+    let place_key = |network, name: &str| places.place(network, name).tag();
+    let Counters { capacity, used, bans } = counters;
+    let limiter = LimiterState { capacity, used, bans, user_key: &user_key, place_key: &place_key };
     let insight = Insight {
         realm: &realm.settings.name,
         users: &realm.users.borrow(),
         zone_bytes: realm.settings.zone_size as u64,
         ended,
-        limiter,
+        limiter: realm.settings.limits.map(|_| limiter),
         journal: journal(realm),
     };
     Some(insight.reply())

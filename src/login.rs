@@ -99,9 +99,9 @@ fn answer(
     outcome: Outcome,
 ) -> Option<Reply> {
     match outcome {
-        Outcome::Checked(matches) | Outcome::Shared(matches) => {
-            gate.checked(head, check, matches, fresh()?, clock::now())
-        }
+        Outcome::Checked(matches) => gate.checked(head, check, matches, fresh()?, clock::now()),
+        // Nothing holds without a check: places are of Basic alone.
+        Outcome::Known(_) => Some(gate.known_to_fail(head, check)),
         Outcome::Busy => Some(gate.busy(head, check)),
         Outcome::Limited(limited) => Some(gate.limited(head, check, limited)),
     }

@@ -33,7 +33,7 @@ fn numbers(realm: &Realm) -> Option<RealmMetrics<'_>> {
         capacity: limiter.slots.len() as u64,
         used: limiter.used() as u64,
         bans: limiter.bans(now).collect(),
-    });
+    })?;
     Some(RealmMetrics {
         realm: &realm.settings.name,
         totals: counted.totals(),
@@ -43,7 +43,7 @@ fn numbers(realm: &Realm) -> Option<RealmMetrics<'_>> {
         keys: realm.keys() as u64,
         zone_bytes: realm.settings.zone_size as u64,
         ended: realm.zone.ended()?.usage(),
-        limiter,
+        limiter: realm.settings.limits.map(|_| limiter),
         basic: basic(realm),
         journal: insight::journal(realm),
     })
@@ -51,7 +51,7 @@ fn numbers(realm: &Realm) -> Option<RealmMetrics<'_>> {
 
 /// `None` where no Basic credentials are taken.
 fn basic(realm: &Realm) -> Option<BasicUse> {
-    let table = realm.zone.basic(realm.settings.basic_cache)?;
+    let places = realm.places()?;
     let taken = realm.settings.accept.basic();
-    taken.then(|| BasicUse { capacity: table.slots.len() as u64, used: table.used(clock::now()) })
+    taken.then(|| BasicUse { capacity: places.slots.len() as u64, used: places.used() })
 }

@@ -6,12 +6,11 @@ use crate::nginx::upgraded::{self, Upgraded};
 use crate::nginx::zone::{Secrets, Topic, Zone};
 use crate::nginx::{clock, process};
 use crate::state::State;
-use authgate_core::basic::{Answer, Concluded, Digest, DigestKey, Moment};
 use authgate_core::event::Event;
 use authgate_core::gate::Gate;
 use authgate_core::journal::Record;
 use authgate_core::keyring::{KeyRing, Keys};
-use authgate_core::limit::{Attempt, Decision, Limiter, Reservation, Settled};
+use authgate_core::limit::{Attempt, Decision, DigestKey, Limiter, Places, Reservation, Settled};
 use authgate_core::metrics::{Checks, Stripe};
 use authgate_core::settings::Settings;
 use authgate_core::status::Status;
@@ -31,7 +30,7 @@ pub(crate) struct Realm {
     pub outdated: Cell<bool>,
     keys: Option<Keys>,
     ring: OnceCell<KeyRing>,
-    basic_key: OnceCell<DigestKey>,
+    digest_key: OnceCell<DigestKey>,
     /// Its shared memory.
     pub zone: Zone,
     /// What is kept across restarts.
@@ -61,7 +60,7 @@ impl Realm {
             outdated: Cell::new(false),
             keys,
             ring: OnceCell::new(),
-            basic_key: OnceCell::new(),
+            digest_key: OnceCell::new(),
             zone: Zone::default(),
             state,
             checks,
@@ -84,7 +83,7 @@ impl Realm {
         if let Some(secrets) = self.zone.secrets() {
             // Set once for each configuration; a second time it would be the same.
             let _ = self.ring.set(self.derive(secrets, state)?);
-            let _ = self.basic_key.set(DigestKey::new(&secrets.basic));
+            let _ = self.digest_key.set(DigestKey::new(&secrets.credentials));
         }
         state.map_or(Ok(()), |state| state.load(self))
     }
@@ -111,8 +110,8 @@ impl Realm {
             users: &users,
             ring: self.ring.get()?,
             ended: self.zone.ended()?,
-            basic: self.zone.basic(self.settings.basic_cache)?,
-            basic_key: self.basic_key.get()?,
+            places: self.places()?,
+            digest_key: self.digest_key.get()?,
         }))
     }
 
@@ -128,29 +127,19 @@ impl Realm {
         self.state.as_ref().is_none_or(|state| state.is_current(self))
     }
 
-    /// What to do with a Basic credential that is not known to hold; `waits_since` when it waits for the
-    /// check of an equal one.
-    pub(crate) fn ask_basic(&self, digest: Digest, waits_since: Option<u64>) -> Answer {
-        let table = self.zone.basic(self.settings.basic_cache);
-        let ask = || table.map(|table| table.ask(digest, waits_since, moment()));
-        self.zone.locked(ask).flatten().unwrap_or(Answer::Check)
+    /// Where Basic credentials held. `None` where the shared memory is missing.
+    pub(crate) fn places(&self) -> Option<Places<'_>> {
+        Some(Places {
+            slots: self.zone.places()?,
+            key: &self.zone.secrets()?.limiter,
+            ttl: self.settings.basic_cache.saturating_mul(1000),
+            limits: self.settings.limits,
+            now: clock::monotonic(),
+        })
     }
 
-    /// Says how the check of a Basic credential has ended.
-    pub(crate) fn conclude_basic(&self, digest: Digest, how: Concluded) {
-        let table = self.zone.basic(self.settings.basic_cache);
-        self.zone.locked(|| table.map(|table| table.conclude(digest, how, moment())));
-    }
-
-    /// Says that these checks are still under way.
-    pub(crate) fn touch_basic(&self, digests: &[Digest]) {
-        let table = self.zone.basic(self.settings.basic_cache);
-        let now = clock::monotonic();
-        let touch = || table.map(|table| digests.iter().for_each(|it| table.touch(*it, now)));
-        self.zone.locked(touch);
-    }
-
-    /// Asks the limiter for a try; `None` where there is no limit.
+    /// Asks the limiter what to do with a login. `None` where the shared memory is missing: then
+    /// nothing is to be checked.
     pub(crate) fn reserve(&self, attempt: &Attempt<'_>) -> Option<Decision> {
         self.with_limiter(|limiter| limiter.reserve(attempt, clock::monotonic()))
     }
@@ -160,11 +149,11 @@ impl Realm {
         self.with_limiter(|limiter| limiter.settle(tried, how, clock::monotonic()));
     }
 
-    /// Gives the limiter to `with`; `None` where there is no limit.
+    /// Gives the limiter to `with`; `None` where the shared memory is missing.
     pub(crate) fn with_limiter<R>(&self, with: impl FnOnce(&mut Limiter<'_>) -> R) -> Option<R> {
-        let limits = self.settings.limits?;
-        let key = &self.zone.secrets()?.limiter;
-        self.zone.with_counters(|slots| with(&mut Limiter { limits, key, slots }))
+        let (limits, places) = (self.settings.limits, self.places()?);
+        let key = places.key;
+        self.zone.with_counters(|slots| with(&mut Limiter { limits, key, slots, places }))
     }
 
     /// Counts how a request went: once for each that the gate has judged.
@@ -219,8 +208,4 @@ impl Realm {
         checks::tick(self);
         upgraded::tick(self);
     }
-}
-
-fn moment() -> Moment {
-    Moment { unix: clock::now(), monotonic: clock::monotonic() }
 }

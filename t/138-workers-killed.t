@@ -68,7 +68,7 @@ sub login ($connection, $user, $password) {
 # One user's wrong passwords are limited by name too; nobody else's are.
 sub wrong ($load, $realm) {
     my @statuses = $realm eq 'open' ? 403 : (403, 429);
-    $load->expect("wrong password, $realm", login(connection($load, $realm, 0), 'user1', 'canary-wrong'), @statuses);
+    $load->expect("wrong password, $realm", login(connection($load, $realm, 0), 'user1', wrong_password()), @statuses);
 }
 
 sub sign_in ($load, $realm) {
@@ -154,7 +154,7 @@ replay('at the end');
 # The limiter is not stuck either: five wrong ones from a network, and no more.
 {
     my $client = $server->client(port => $server->port('limited'), from => '127.9.9.9', timeout => $LONGEST);
-    is_deeply [map { $client->login('user2', 'canary-wrong')->status } 1 .. 6], [(403) x 5, 429], 'I105 the limiter limits';
+    is_deeply [map { $client->login('user2', wrong_password())->status } 1 .. 6], [(403) x 5, 429], 'I105 the limiter limits';
 }
 
 # None of them may have died in the instants in which it had a zone locked. So this one is made to: a lock

@@ -59,15 +59,17 @@ sub is_limited ($name, $answer) {
     is_limited('a navigation', $client->get('/hello.txt', right('alice'), 'Sec-Fetch-Mode' => 'navigate'));
     is_limited('a post', $client->post('/hello.txt', [a => 'b' x 5000], right('alice')));
     is fresh()->get('/hello.txt', right('alice'))->status, 200, 'F75 another network is let in';
-    is $client->get('/hello.txt', right('alice'))->status, 200, 'what holds by then needs no check';
+    is_limited('J120 what held elsewhere', $client->get('/hello.txt', right('alice')));
 }
 
 # One budget.
 {
     my $client = fresh();
     is $client->login('bob', 'canary-wrong')->status, 403, 'a failure of the form';
-    is $client->get('/hello.txt', basic('bob', 'canary-wrong'))->status, 401, 'one of Basic';
-    is $client->login('bob', 'canary-wrong')->status, 403, 'another of the form';
+    is $client->get('/hello.txt', basic('bob', 'canary-wrong-1'))->status, 401, 'one of Basic';
+    is $client->login('bob', 'canary-wrong')->status, 403, 'J120 the first again: it has counted';
+    is $client->get('/hello.txt', basic('bob', 'canary-wrong'))->status, 401, 'J120 by Basic, too';
+    is $client->login('bob', 'canary-wrong-2')->status, 403, 'another of the form';
     is_limited('one budget', $client->get('/hello.txt', right('bob')));
 }
 

@@ -26,13 +26,17 @@ sub reload ($what) {
     AuthGate::Server::wait_until { $server->workers == 1 } 20, 'the old worker to stop listening';
 }
 
+my $networks = 0;
+
 # Posts as `alice`, whoever that is, and keeps the answers.
 sub fails ($cause, $password, $reason) {
     for my $format (sort keys %ACCEPT) {
         my ($response, @lines);
         @lines = $server->gate_lines_of(
             sub {
-                my $client = $server->client(headers => [ Accept => $ACCEPT{$format} ]);
+                # From a network each: of one that has failed before the log has its line already.
+                my $from = '127.0.5.' . ++$networks;
+                my $client = $server->client(from => $from, headers => [ Accept => $ACCEPT{$format} ]);
                 $response = $client->login('alice', $password, rd => '/a?b=c');
             }
         );

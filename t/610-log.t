@@ -125,7 +125,7 @@ is $stranger->get('/named', Cookie => 'authgate=nonsense')->header('X-Status'), 
 
 # At the level that Debian's nginx has.
 my $quiet = $server->client(port => $server->port('quiet'));
-$quiet->login('alice', 'wrong');
+$quiet->login('alice', 'another wrong one');
 $quiet->sign_in('alice');
 $quiet->get('/x', Cookie => 'authgate=nonsense');
 $quiet->sign_out;

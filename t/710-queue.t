@@ -102,7 +102,7 @@ sub slow_and_waiting ($waiting, $path = '/authgate/login') {
 # The limiter does not count what was not checked: more than its 5 retries.
 {
     my @pending = slow_and_waiting(4);
-    my @busy = map { AuthGate::Pending->login($client, 'alice', 'canary-wrong') } 1 .. 12;
+    my @busy = map { AuthGate::Pending->login($client, 'alice', wrong_password()) } 1 .. 12;
     is_deeply [map { $_->answer->status } @busy], [(503) x 12], 'E60 12 wrong passwords find a full queue';
     is_deeply [map { $_->answer->status } @pending], [(303) x 5], 'E60 those who wait are answered';
     is $client->login('alice', $PASSWORD{alice})->status, 303,

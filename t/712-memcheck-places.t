@@ -77,7 +77,7 @@ my %credential = (
     'an API token'           => [bearer()],
     'an API token for paths' => [bearer(paths => ['/app'], methods => ['GET'])],
     'Basic'                  => [right('alice')],
-    'a wrong Basic'          => [basic('alice', 'canary-wrong')],
+    'a wrong Basic'          => [basic('alice', wrong_password())],
     'nobody'                 => [],
     'many cookies'           => [map { (Cookie => $_) } 'a=1', 'authgate=x', 'authgate=', 'b=2; authgate="'],
     'no credential'          => [Authorization => 'Basic !'],
@@ -153,7 +153,7 @@ for my $name (sort keys %credential) {
 }
 
 # Too many.
-my @few = map { $server->patient(path => '/few/')->login('bob', 'canary-wrong')->status } 1 .. 4;
+my @few = map { $server->patient(path => '/few/')->login('bob', wrong_password())->status } 1 .. 4;
 is "@few", '403 403 429 429', 'limited';
 
 # Users are read anew, with mistakes and without.

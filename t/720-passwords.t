@@ -68,8 +68,8 @@ my ($known, $unknown, $off);
 for (1 .. 3) {
     my (@known, @unknown);
     for (1 .. 15) {
-        push @known, seconds('one', 'canary-wrong');
-        push @unknown, seconds('nobody', 'canary-wrong');
+        push @known, seconds('one', wrong_password());
+        push @unknown, seconds('nobody', wrong_password());
     }
     ($known, $unknown) = (median(@known), median(@unknown));
     $off = abs($known - $unknown) / $known;
@@ -96,7 +96,7 @@ is login_of('empty', "\0")->status, 403, 'E64 a NUL is not the empty password';
 
 sub answer_to ($password) { return login_of('exact', $password)->raw =~ s/^Date: .*\r\n//mr }
 
-my $wrong = answer_to('canary-wrong');
+my $wrong = answer_to(wrong_password());
 ok answer_to("${bytes_72}x") eq $wrong, 'E64 73 bytes: the answer is that to any wrong password';
 ok answer_to("canary\0") eq $wrong, 'E64 a NUL: the answer is that to any wrong password';
 

@@ -86,7 +86,7 @@ sub prepare ($checks, %option) {
     my ($worker) = $server->workers;
     my @pending = map {
         my $client = $server->client(from => "127.0.1.$_", timeout => 60);
-        AuthGate::Pending->login($client, 'mid', $_ % 2 ? 'canary-mid' : 'canary-wrong');
+        AuthGate::Pending->login($client, 'mid', $_ % 2 ? 'canary-mid' : wrong_password());
     } 1 .. 24;
     my @statuses = map { $_->answer->status } @pending;
     my %wrong = map { $_ => 1 } grep { !/\A(?:303|50[03])\z/ } @statuses[map { 2 * $_ } 0 .. 11];

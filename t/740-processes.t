@@ -45,7 +45,7 @@ sub prepare (%option) {
 # Right and wrong passwords: two checks run, the others wait.
 sub logins ($server, $count) {
     my @logins = map {
-        my $password = $_ % 3 ? 'canary-mid' : 'canary-wrong';
+        my $password = $_ % 3 ? 'canary-mid' : wrong_password();
         my $client = $server->client(from => "127.0.1.$_");
         { pending => AuthGate::Pending->login($client, 'mid', $password), wanted => $_ % 3 ? 303 : 403 };
     } 1 .. $count;

@@ -42,7 +42,7 @@ my $next = 0;
 # A client of a network of its own.
 sub stranger (%option) { return $server->client(from => '127.0.1.' . ++$next, %option) }
 
-sub wrong ($client, $user = 'alice', %more) { return $client->login($user, 'canary-wrong', %more) }
+sub wrong ($client, $user = 'alice', %more) { return $client->login($user, wrong_password(), %more) }
 
 sub wrongs ($client, $count) {
     return [ map { wrong($client)->status } 1 .. $count ];

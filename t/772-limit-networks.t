@@ -32,11 +32,11 @@ sub login_from ($address, $password) {
     return $server->client(port => $server->port('real'))
         ->login('alice', $password, headers => [ 'X-Real-IP' => $address ])->status;
 }
-sub wrong_from ($address) { return login_from($address, 'canary-wrong') }
+sub wrong_from ($address) { return login_from($address, wrong_password()) }
 sub right_from ($address) { return login_from($address, $PASSWORD{alice}) }
 
 sub wrong ($client, @headers) {
-    return $client->login('alice', 'canary-wrong', headers => \@headers)->status;
+    return $client->login('alice', wrong_password(), headers => \@headers)->status;
 }
 sub right ($client, @headers) {
     return $client->login('alice', $PASSWORD{alice}, headers => \@headers)->status;
@@ -154,7 +154,7 @@ my $WARNING = qr/\[warn\] .*clients of "unix:[^"]*socket" have no address: realm
     like $behind->error_log, qr/login limited, user "alice", reason "user", realm "ops", client: unix:/,
         'F77 the log says so';
     is $socket->()->login('bob', $PASSWORD{bob})->status, 303, 'F77 other names are not banned';
-    is_deeply [ map { $behind->client(from => '127.0.3.1')->login('nobody', 'canary-wrong')->status } 1 .. 3 ],
+    is_deeply [ map { $behind->client(from => '127.0.3.1')->login('nobody', wrong_password())->status } 1 .. 3 ],
         [ 403, 403, 429 ], 'F77 (networks with an address are)';
     $behind->stop;
 }
@@ -163,7 +163,7 @@ my $WARNING = qr/\[warn\] .*clients of "unix:[^"]*socket" have no address: realm
     my $behind = AuthGate::Server->start(unix('retries=2', $realip), workers => 2);
     my $from   = sub ($address) {
         my $client = $behind->client(unix => $behind->path('socket'));
-        return $client->login('bob', 'canary-wrong', headers => [ 'X-Real-IP' => $address ])->status;
+        return $client->login('bob', wrong_password(), headers => [ 'X-Real-IP' => $address ])->status;
     };
     is_deeply [ map { $from->('192.0.2.1') } 1 .. 3 ], [ 403, 403, 429 ], 'F77 with realip there are networks';
     is $from->('192.0.2.2'), 403, 'F77 of which others go on';

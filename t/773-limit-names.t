@@ -56,7 +56,7 @@ sub edit_users ($change) {
     AuthGate::write_file($server->path('users'), $_);
 }
 
-sub wrong ($user, %cookies) { return browser(%cookies)->login($user, 'canary-wrong') }
+sub wrong ($user, %cookies) { return browser(%cookies)->login($user, wrong_password()) }
 sub right ($user, %cookies) { return browser(%cookies)->login($user, $PASSWORD{$user}) }
 
 # Fails from three networks, so that the name is banned and no network is.

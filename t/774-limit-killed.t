@@ -45,7 +45,7 @@ sub client ($from, $worker) { return $server->client(from => $from, worker => $w
 sub taken ($worker) { client('127.0.0.1', $worker)->get('/pid')->status == 200 or die 'the worker does not answer' }
 
 sub wrong ($from, $worker, $user = 'slow') {
-    return AuthGate::Pending->login(client($from, $worker), $user, 'canary-wrong');
+    return AuthGate::Pending->login(client($from, $worker), $user, wrong_password());
 }
 
 sub right ($from, $worker) {

@@ -67,7 +67,7 @@ sub lift ($query, @headers) { return $client->request('DELETE', "/status?$query"
 sub login_from ($address, $user, $password) {
     return $server->client->login($user, $password, headers => [ 'X-Real-IP' => $address ])->status;
 }
-sub wrong_from ($address, $user = 'alice') { return login_from($address, $user, 'canary-wrong') }
+sub wrong_from ($address, $user = 'alice') { return login_from($address, $user, wrong_password()) }
 sub right_from ($address, $user = 'alice') { return login_from($address, $user, $PASSWORD{$user}) }
 
 # Fails from so many networks, so that no network is banned.
@@ -139,7 +139,7 @@ sub exhaust ($user) {
     is $ban->{network}, '192.0.2.7', 'of that network';
     is_deeply [ sort keys %$ban ], [qw(network seconds)], 'and nothing else';
     ok $ban->{seconds} > 90 && $ban->{seconds} <= 100, 'for so long';
-    is shown()->{limit}{counters}, $before + 4, 'the network and three names are counted';
+    is shown()->{limit}{counters}, $before + 7, 'the network, three names and three credentials are counted';
     is right_from('192.0.2.7'), 429, 'it has to wait';
 
     my $none = lift('network=192.0.2.8');

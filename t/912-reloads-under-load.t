@@ -91,7 +91,7 @@ sub sign_in ($load, $connection) {
 }
 
 sub wrong_password ($load, $connection) {
-    $load->expect('wrong password', login($connection, 'alice', 'canary-wrong'), 403) && $load->count('wrong passwords');
+    $load->expect('wrong password', login($connection, 'alice', wrong_password()), 403) && $load->count('wrong passwords');
 }
 
 # All its tokens have ended then. Without an answer nobody knows.

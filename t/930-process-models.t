@@ -45,7 +45,7 @@ sub works ($server, $name) {
     is $browser->get('/app')->body, "of the application\n", "I109 $name: to the application as well";
     is $server->client(headers => [])->get('/app')->status, 401, "I109 $name: nobody else is";
     is $machine->get('/hello.txt', right('bob'))->status, 200, "I109 $name: a Basic credential";
-    is $machine->get('/hello.txt', basic('bob', 'canary-wrong'))->status, 401, "I109 $name: a wrong one";
+    is $machine->get('/hello.txt', basic('bob', wrong_password()))->status, 401, "I109 $name: a wrong one";
 
     my $cookie = $browser->cookie_header;
     is $browser->sign_out->status, 303, "I109 $name: signing out";
@@ -62,7 +62,7 @@ sub works ($server, $name) {
     }, "I109 $name: an edit of the users file is taken";
 
     my $from = $server->client(from => '127.0.7.7');
-    is_deeply [map { $from->login('carol', 'canary-wrong')->status } 1 .. 6], [(403) x 5, 429],
+    is_deeply [map { $from->login('carol', wrong_password())->status } 1 .. 6], [(403) x 5, 429],
         "I109 $name: five tries and no more";
     my $metrics = AuthGate::Metrics->read($server->client, '/metrics');
     is $metrics->value('authgate_logins_total{realm="ops",method="form",result="limited"}'), 1, "I109 $name: and all of it is counted";

@@ -1,10 +1,11 @@
 //! A realm to be asked: three users, two keys, and everything that a gate borrows.
 
-use authgate_core::basic::{self, DigestKey};
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::gate::Gate;
 use authgate_core::hosts::{HostPattern, Hosts};
 use authgate_core::keyring::{KeyRing, Keys};
+use authgate_core::limit::{DigestKey, PlaceSlot, Places};
+use authgate_core::network::Network;
 use authgate_core::request::{Method, RequestHead};
 use authgate_core::settings::{Builder, Settings};
 use authgate_core::token::{Claims, Purpose, Scope, SessionId};
@@ -30,8 +31,8 @@ pub struct Realm {
     head: Head,
     slots: Vec<Slot>,
     buckets: Vec<Bucket>,
-    basic: Vec<basic::Slot>,
-    basic_key: DigestKey,
+    places: Vec<PlaceSlot>,
+    digest_key: DigestKey,
 }
 
 impl Realm {
@@ -50,8 +51,8 @@ impl Realm {
             head: Head::default(),
             slots: core::iter::repeat_with(Slot::default).take(64).collect(),
             buckets: core::iter::repeat_with(Bucket::default).take(16).collect(),
-            basic: core::iter::repeat_with(basic::Slot::default).take(64).collect(),
-            basic_key: DigestKey::new(&[3; 32]),
+            places: core::iter::repeat_with(PlaceSlot::default).take(64).collect(),
+            digest_key: DigestKey::new(&[3; 32]),
         }
     }
 
@@ -60,9 +61,10 @@ impl Realm {
     }
 
     pub fn gate(&self) -> Gate<'_> {
-        let Self { settings, users, ring, basic_key, .. } = self;
-        let basic = basic::Table { slots: &self.basic, ttl: settings.basic_cache };
-        Gate { settings, users, ring, ended: self.ended(), basic, basic_key }
+        let Self { settings, users, ring, digest_key, .. } = self;
+        let (ttl, limits) = (1000 * settings.basic_cache, settings.limits);
+        let places = Places { slots: &self.places, key: &[5; 16], ttl, limits, now: 1000 * NOW };
+        Gate { settings, users, ring, ended: self.ended(), places, digest_key }
     }
 
     /// A token for this user that holds for an hour.
@@ -86,6 +88,7 @@ impl Realm {
             host: None,
             scheme: None,
             server_names: &self.server_names,
+            network: Network::V4([192, 0, 2, 7]),
             tls: false,
             cookies: &[],
             authorization: None,

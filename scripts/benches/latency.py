@@ -1,6 +1,7 @@
 """How long others wait while passwords are checked."""
 
 import http.client
+import itertools
 import json
 import subprocess
 import sys
@@ -35,7 +36,7 @@ class Attackers:
         while not self.stop.is_set():
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             try:
-                connection.request(method, path, body, headers)
+                connection.request(method, path, body and body(), headers)
                 response = connection.getresponse()
                 response.read()
                 status = response.status
@@ -130,7 +131,10 @@ def bench_latency():
                 result[name]["passwords_checked"] = sum(attackers.statuses.values())
 
         def posts(name):
-            return Attackers(nginx.port(name), "POST", f"/{name}/login", form("wrong"), {**FORM, "Accept": "text/html"})
+            # One that has failed is not checked again.
+            wrong = itertools.count()
+            return Attackers(nginx.port(name), "POST", f"/{name}/login", lambda: form(f"wrong {next(wrong)}"),
+                             {**FORM, "Accept": "text/html"})
 
         measured("nobody else", busy_processes(0))
         measured("two busy processes", busy_processes(2))

@@ -243,7 +243,7 @@ class Aborts(Sessions):
         self.disturber.replay(self.nginx.workers(), None, None, None)
         self.all_agree([session for aborter in self.aborters for session in aborter.unknown])
         # Nothing of it was counted as a failure: here are the first five, and the sixth is one too many.
-        statuses = [self.nginx_says(login("nobody", password="wrong")) for _ in range(6)]
+        statuses = [self.nginx_says(login("nobody", password=f"wrong {n}")) for n in range(6)]
         if statuses != [403] * 5 + [429]:
             self.wrong.add(f"wrong logins after all were answered {statuses}")
 

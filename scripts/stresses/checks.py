@@ -76,7 +76,7 @@ class Crowd(threading.Thread):
             if self.stop.is_set():
                 return
             is_wrong = self.random.random() < 0.6
-            answer = self.sign_in(network, "wrong" if is_wrong else PASSWORD)
+            answer = self.sign_in(network, self.supply.wrong() if is_wrong else PASSWORD)
             if answer is None:
                 continue
             limited = failed[answer.generation] >= RETRIES

@@ -109,7 +109,7 @@ class Clock(Scenario):
         self.banned = []
         self.counts = dict.fromkeys(["steps", "restarts", "tokens taken", "tokens refused", "renewals", "sign-ins",
                                      "sign-outs", "bans", "Basic"], 0)
-        self.networks = 0
+        self.networks = self.mistakes = 0
 
     def go(self):
         self.nginx.start()
@@ -236,7 +236,8 @@ class Clock(Scenario):
         self.counts["Basic"] += 1
 
     def wrong_login(self, connection, network):
-        return self.ask(connection, login("nobody", password="wrong", X_Real_IP=network)).status
+        self.mistakes += 1
+        return self.ask(connection, login("nobody", password=f"wrong {self.mistakes}", X_Real_IP=network)).status
 
     def count(self):
         self.rows = list(self.counts.items())

@@ -17,13 +17,14 @@ AT_ONCE = 8  # equal credentials
 
 class Supply:
     """What several clients take their requests from. No two that fail come from one network, or it would be banned;
-    and no two bring the same wrong credential: of those that come at once only one is checked."""
+    and no two bring the same wrong credential, which is checked once from one network."""
 
     def __init__(self, machines):
         self.networks, self.mistakes = itertools.count(1), itertools.count(1)
         # Those that have not been seen yet: what they ask first is checked.
         self.machines = iter(range(machines))
-        # Those that have shown their password lately; `append` and reading one are atomic.
+        # Those that have shown their password lately, and the network that they did so from, where it needs no check;
+        # `append` and reading one are atomic.
         self.known = deque(maxlen=100)
 
     def network(self):
@@ -139,10 +140,10 @@ class Mixed(threading.Thread):
         self.ask(303, None, "/authgate/logout", "POST", "", **headers)
 
     def form_wrong(self):
-        self.form(403, "bad_password", self.person(), "wrong")
+        self.form(403, "bad_password", self.person(), self.supply.wrong())
 
     def form_nobody(self):
-        self.form(403, "unknown_user", "nobody")
+        self.form(403, "unknown_user", "nobody", self.supply.wrong())
 
     def pages(self):
         self.ask(200, None, "/authgate/login")
@@ -218,17 +219,23 @@ class Mixed(threading.Thread):
 
     def basic_known(self):
         if self.supply.known:
-            self.ask(200, "ok", Authorization=basic(self.random.choice(self.supply.known)))
+            user, here = self.random.choice(self.supply.known)
+            self.ask(200, "ok", Authorization=basic(user), **here)
 
     def basic_cold(self):
         if user := self.supply.machine():
-            self.ask(200, "ok", login=("basic", "ok"), Authorization=basic(user))
-            self.supply.known.append(user)
+            here = self.here()
+            self.ask(200, "ok", login=("basic", "ok"), Authorization=basic(user), **here)
+            self.supply.known.append((user, here))
+
+    def here(self):
+        return {"X_Real_IP": self.supply.network()}
 
     def basic_at_once(self):
         """Equal credentials that nobody knows: one of them is checked."""
         if user := self.supply.machine():
-            request = self.request("/file", "GET", None, {"Authorization": basic(user)})
+            here = self.here()
+            request = self.request("/file", "GET", None, {"Authorization": basic(user), **here})
             answers = []
             send = lambda: answers.append(self.send_apart(request))
             threads = [threading.Thread(target=send) for _ in range(AT_ONCE)]
@@ -241,7 +248,7 @@ class Mixed(threading.Thread):
                 self.judge(answer, 200, "ok", "equal at once")
             self.counts["logins basic ok"] += 1
             self.counts["checks"] += 1
-            self.supply.known.append(user)
+            self.supply.known.append((user, here))
 
     def basic_wrong(self):
         self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=self.wrong_basic(self.person()))
@@ -253,10 +260,12 @@ class Mixed(threading.Thread):
         self.ask(401, "malformed", Authorization="Basic ?")
 
     def banned(self):
-        """Five failures of one network; what needs no check still passes."""
-        here = {"X_Real_IP": self.supply.network()}
+        """Five failures of one network; who has signed in from there by Basic still passes, and nobody else."""
+        here, machine = self.here(), self.supply.machine()
+        if machine:
+            self.ask(200, "ok", login=("basic", "ok"), Authorization=basic(machine), **here)
         for _ in range(3):
-            self.form(403, "bad_password", self.person(), "wrong", **here)
+            self.form(403, "bad_password", self.person(), self.supply.wrong(), **here)
         for _ in range(2):
             credential = self.wrong_basic(self.person())
             self.ask(401, "bad_password", login=("basic", "bad_password"), Authorization=credential, **here)
@@ -264,7 +273,10 @@ class Mixed(threading.Thread):
         if user := self.supply.machine():
             self.ask(429, "limited", login=("basic", "limited"), Authorization=basic(user), **here)
         if self.supply.known:
-            self.ask(200, "ok", Authorization=basic(self.random.choice(self.supply.known)), **here)
+            user, _ = self.random.choice(self.supply.known)
+            self.ask(429, "limited", login=("basic", "limited"), Authorization=basic(user), **here)
+        if machine:
+            self.ask(200, "ok", Authorization=basic(machine), **here)
 
     # ---- API tokens ----
 

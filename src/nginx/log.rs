@@ -15,7 +15,7 @@ pub(crate) fn event(request: Request<'_>, event: &Event) {
         Level::Info => NGX_LOG_INFO,
     };
     let log = request.log();
-    if enabled(log, level) {
+    if event.is_logged() && enabled(log, level) {
         write(log, level, &format!("authgate: {event}"));
     }
 }

@@ -55,7 +55,9 @@ pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     let Some(visit) = request.visit() else { return Sent::failed(request) };
     if let Some(event) = &reply.event {
         record(request, realm, event);
-        visit.outcome.set(Some(event.status()));
+    }
+    if reply.outcome.is_some() {
+        visit.outcome.set(reply.outcome);
     }
     deliver(request, visit, reply)
 }

@@ -10,6 +10,7 @@ use super::variables;
 use super::visit::Visit;
 use crate::realm::Realm;
 use authgate_core::gate;
+use authgate_core::network::Network;
 use authgate_core::original::{Original, Peer};
 use authgate_core::request::{Method, RequestHead};
 use ngx::ffi::{
@@ -228,6 +229,7 @@ impl<'r> Request<'r> {
             query: bytes(main.get().args),
             host: main.host().filter(|_| own),
             scheme: None,
+            network: Network::of(self.address()),
             server_names: self.server().names(),
             tls: self.tls(),
             cookies: visit.cookies(),

@@ -3,9 +3,8 @@
 
 use super::{log, module, process};
 use crate::realm::Realm;
-use authgate_core::basic;
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
-use authgate_core::limit;
+use authgate_core::limit::{self, PlaceSlot};
 use authgate_core::metrics::Metrics;
 use authgate_core::watch::{Complaint, Fingerprint};
 use ngx::ffi::{
@@ -35,12 +34,12 @@ struct Layout {
     slots: Part,
     buckets: Part,
     counters: Part,
-    basic: Part,
+    places: Part,
     metrics: Part,
 }
 
 /// Changes with everything that lies in the memory.
-const LAYOUT: u64 = u64::from_be_bytes(*b"authgat4");
+const LAYOUT: u64 = u64::from_be_bytes(*b"authgat5");
 
 /// Random numbers, as old as the memory.
 #[repr(C)]
@@ -51,8 +50,8 @@ pub(crate) struct Secrets {
     pub age: [u8; 32],
     /// The key of the limiter's hashes.
     pub limiter: [u8; 16],
-    /// The key of the digests of Basic credentials.
-    pub basic: [u8; 32],
+    /// The key of the digests of credentials.
+    pub credentials: [u8; 32],
 }
 
 /// What workers tell each other of the files under `state`.
@@ -133,12 +132,11 @@ impl Zone {
         Some(Ended { head: &layout.ended, slots, buckets })
     }
 
-    /// The Basic credentials that held, taken without a check for `ttl` seconds. Who writes holds the
-    /// lock.
-    pub(crate) fn basic(&self, ttl: u64) -> Option<basic::Table<'_>> {
-        let part = self.part::<basic::Slot>(self.layout()?.basic)?;
+    /// Where Basic credentials held. Who writes holds the lock.
+    pub(crate) fn places(&self) -> Option<&[PlaceSlot]> {
+        let part = self.part::<PlaceSlot>(self.layout()?.places)?;
         // SAFETY: as for the ended sessions.
-        Some(basic::Table { slots: unsafe { &*part }, ttl })
+        Some(unsafe { &*part })
     }
 
     /// Gives the limiter's counters to `count`, while no other worker has them.
@@ -325,18 +323,18 @@ unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
             plan.part::<Slot>(size / 2),
             plan.part::<Bucket>(size / 32),
             plan.part::<limit::Slot>(size / 4),
-            plan.part::<basic::Slot>(size / 16),
+            plan.part::<PlaceSlot>(size / 16),
         ];
         let start = NonNull::new(ngx_slab_calloc(slab, plan.bytes).cast::<u8>())?;
         let start = start.as_ptr().offset_from_unsigned(layout.as_ptr().cast());
         let from_layout = |part: Part| Part { offset: start + part.offset, ..part };
         let head = layout.as_mut();
-        [head.metrics, head.slots, head.buckets, head.counters, head.basic] =
+        [head.metrics, head.slots, head.buckets, head.counters, head.places] =
             parts.map(from_layout);
         getrandom::fill(&mut head.secrets.key).ok()?;
         getrandom::fill(&mut head.secrets.age).ok()?;
         getrandom::fill(&mut head.secrets.limiter).ok()?;
-        getrandom::fill(&mut head.secrets.basic).ok()?;
+        getrandom::fill(&mut head.secrets.credentials).ok()?;
         head.layout = LAYOUT;
         (*slab).data = layout.as_ptr().cast();
         Some(layout)

@@ -25,13 +25,17 @@ use File::Path ();
 use File::Temp ();
 use IO::Socket::INET;
 
-our @EXPORT = qw(%PASSWORD free_port);
+our @EXPORT = qw(%PASSWORD wrong_password free_port);
 
 our %PASSWORD = (
     alice => 'canary-password-of-alice',
     bob   => 'canary-password-of-bob',
     carol => 'canary-password-of-carol',
 );
+
+# One that nobody has and that was not sent before: one that failed from the same network is not checked again.
+my $wrong = 0;
+sub wrong_password { return 'canary-wrong-' . ++$wrong }
 
 # bcrypt at its lowest cost, made by `htpasswd -nbBC 4`.
 our $USERS = <<'EOF_USERS';

@@ -1,7 +1,8 @@
 //! A password check: what is asked, and what may come of it.
 
-use crate::basic::Digest;
 use crate::gate::Gate;
+use crate::limit::{Attempt, By, Digest};
+use crate::network::Network;
 use crate::password::PasswordHash;
 use crate::return_target::ReturnTarget;
 use crate::token::SessionId;
@@ -15,8 +16,10 @@ pub struct Check {
     pub password: Zeroizing<Vec<u8>>,
     /// The hash to check against: the user's, or one of the usual cost where there is no such user.
     pub hash: PasswordHash,
-    /// The device that the user has signed in on before.
-    pub device: Option<SessionId>,
+    /// Where it comes from.
+    pub network: Network,
+    /// By what the credential is known again.
+    pub digest: Digest,
     /// Where it came from.
     pub(crate) asked: Asked,
     pub(crate) subject: Subject,
@@ -25,10 +28,15 @@ pub struct Check {
 /// Where a password came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// The login form, to return there.
-    Form(ReturnTarget),
+    /// The login form.
+    Form {
+        /// Where the login returns to.
+        return_to: ReturnTarget,
+        /// The device that the user has signed in on before.
+        device: Option<SessionId>,
+    },
     /// `Authorization: Basic`
-    Basic(Digest),
+    Basic,
 }
 
 /// Whose hash a check is against.
@@ -49,12 +57,13 @@ impl Check {
         matches && self.subject == Subject::User
     }
 
-    /// By what equal Basic credentials are told; `None` for a login with the form.
-    pub fn digest(&self) -> Option<Digest> {
-        match self.asked {
-            Asked::Basic(digest) => Some(digest),
-            Asked::Form(_) => None,
-        }
+    /// The login, as far as it counts.
+    pub fn attempt(&self) -> Attempt<'_> {
+        let by = match self.asked {
+            Asked::Form { device, .. } => By::Form { device },
+            Asked::Basic => By::Basic,
+        };
+        Attempt { network: self.network, user: &self.username, digest: self.digest, by }
     }
 }
 
@@ -62,8 +71,16 @@ impl Check {
     /// Where a login with the form returns to.
     pub(crate) fn return_to(&self) -> ReturnTarget {
         match &self.asked {
-            Asked::Form(return_to) => return_to.clone(),
-            Asked::Basic(_) => ReturnTarget::root(),
+            Asked::Form { return_to, .. } => return_to.clone(),
+            Asked::Basic => ReturnTarget::root(),
+        }
+    }
+
+    /// The device that the user has signed in on before.
+    pub fn device(&self) -> Option<SessionId> {
+        match self.asked {
+            Asked::Form { device, .. } => device,
+            Asked::Basic => None,
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Event {
         reason: LimitReason,
         /// The realm.
         realm: String,
+        /// Whether it is the first of its network for a while, of which the log has a line.
+        is_first: bool,
     },
     /// Someone has to come again: too many checks waited already. Nobody's fault, so not a failure
     /// that a ban counts.
@@ -144,6 +146,11 @@ impl Event {
         }
     }
 
+    /// Whether the log has a line of it. All are counted.
+    pub fn is_logged(&self) -> bool {
+        !matches!(self, Self::LoginLimited { is_first: false, .. })
+    }
+
     /// What `$authgate_status` says of a request that ends with this.
     pub fn status(&self) -> Status {
         match self {
@@ -199,7 +206,8 @@ impl fmt::Display for Event {
 }
 
 impl Reason {
-    fn status(self) -> Status {
+    /// Its status.
+    pub(crate) fn status(self) -> Status {
         match self {
             Self::BadPassword => Status::BadPassword,
             Self::UnknownUser => Status::UnknownUser,
@@ -215,6 +223,7 @@ fn banned(reason: LimitReason) -> &'static str {
     match reason {
         LimitReason::Network => "network",
         LimitReason::User => "user",
+        LimitReason::Place => "place",
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an operator sees of a realm, and lifts.
 
 use crate::ended;
-use crate::limit::{Ban, Subject};
+use crate::limit::{Ban, Banned};
 use crate::network::Network;
 use crate::origin;
 use crate::pages::problem::{not_allowed, problem};
@@ -39,6 +39,8 @@ pub struct LimiterState<'a> {
     pub bans: Vec<Ban>,
     /// The key of a user name's counter.
     pub user_key: &'a dyn Fn(&str) -> u64,
+    /// The key of a user name's place in a network.
+    pub place_key: &'a dyn Fn(Network, &str) -> u64,
 }
 
 /// What there is to see of the file of ended sessions.
@@ -76,30 +78,42 @@ impl LimiterState<'_> {
     /// With the longest bans first.
     fn shown(&self, users: &Users) -> Value {
         let names = self.names(users);
+        let place = |network, key| self.name_at(users, network, key);
         let mut bans: Vec<&Ban> = self.bans.iter().collect();
         bans.sort_by_key(|ban| core::cmp::Reverse(ban.seconds));
-        let bans: Vec<Value> = bans.into_iter().map(|ban| shown_ban(ban, &names)).collect();
+        let bans: Vec<Value> = bans.into_iter().map(|ban| shown_ban(ban, &names, &place)).collect();
         json!({ "capacity": self.capacity, "counters": self.used, "bans": bans })
     }
 
     /// The banned names, as far as they are those of users: the limiter knows hashes alone.
     fn names<'u>(&self, users: &'u Users) -> HashMap<u64, &'u str> {
-        if !self.bans.iter().any(|ban| matches!(ban.subject, Subject::User(_))) {
+        if !self.bans.iter().any(|ban| matches!(ban.subject, Banned::User(_))) {
             return HashMap::new();
         }
         users.iter().map(|(name, _)| ((self.user_key)(name), name)).collect()
     }
+
+    fn name_at<'u>(&self, users: &'u Users, network: Network, key: u64) -> Option<&'u str> {
+        let mut names = users.iter().map(|(name, _)| name);
+        names.find(|name| (self.place_key)(network, name) == key)
+    }
 }
 
-fn shown_ban(ban: &Ban, names: &HashMap<u64, &str>) -> Value {
+fn shown_ban<'u>(
+    ban: &Ban,
+    names: &HashMap<u64, &'u str>,
+    name_at: &dyn Fn(Network, u64) -> Option<&'u str>,
+) -> Value {
     let seconds = ban.seconds;
     match ban.subject {
-        Subject::Network(network) => {
+        Banned::Network(network) => {
             json!({ "network": network.to_string(), "seconds": seconds })
         }
-        Subject::User(key) => json!({ "user": names.get(&key), "seconds": seconds }),
-        Subject::Device(_) | Subject::Credential(_) => {
-            json!({ "device": true, "seconds": seconds })
+        Banned::User(key) => json!({ "user": names.get(&key), "seconds": seconds }),
+        Banned::Device(_) => json!({ "device": true, "seconds": seconds }),
+        Banned::Place(network, key) => {
+            let (network, user) = (network.to_string(), name_at(network, key));
+            json!({ "network": network, "user": user, "seconds": seconds })
         }
     }
 }

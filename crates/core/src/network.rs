@@ -29,6 +29,31 @@ impl Network {
     }
 }
 
+impl Network {
+    /// As integers: its kind, 1 to 3, and its address. No two networks have the same.
+    pub(crate) fn words(self) -> (u8, u64) {
+        match self {
+            Self::V4(address) => (V4, u32::from_be_bytes(address).into()),
+            Self::V6(prefix) => (V6, u64::from_be_bytes(prefix)),
+            Self::Unix => (UNIX, 0),
+        }
+    }
+
+    /// The network that has these words.
+    pub(crate) fn from_words(kind: u8, address: u64) -> Option<Self> {
+        match kind {
+            V4 => Some(Self::V4((address as u32).to_be_bytes())),
+            V6 => Some(Self::V6(address.to_be_bytes())),
+            UNIX => Some(Self::Unix),
+            _ => None,
+        }
+    }
+}
+
+const V4: u8 = 1;
+const V6: u8 = 2;
+const UNIX: u8 = 3;
+
 /// As nginx writes it: an address, an IPv6 network with its length, or `unix:`.
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

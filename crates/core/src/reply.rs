@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::journal::Record;
 use crate::page;
+use crate::status::Status;
 
 /// A whole answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Reply {
     pub ends: Vec<Record>,
     /// A line for the log.
     pub event: Option<Event>,
+    /// How a sign-in or a sign-out ended.
+    pub outcome: Option<Status>,
 }
 
 const CSP: &str = "Content-Security-Policy";
@@ -86,7 +89,13 @@ impl Reply {
     /// Adds a line for the log.
     #[must_use]
     pub fn event(self, event: Event) -> Self {
-        Self { event: Some(event), ..self }
+        Self { outcome: Some(event.status()), event: Some(event), ..self }
+    }
+
+    /// Says how a sign-in ended of which the log has its line already.
+    #[must_use]
+    pub fn outcome(self, outcome: Status) -> Self {
+        Self { outcome: Some(outcome), ..self }
     }
 
     /// Adds sessions to end.
@@ -103,6 +112,7 @@ impl Reply {
             headers: Vec::new(),
             ends: Vec::new(),
             event: None,
+            outcome: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The head of a request, as the gate sees it: borrowed, nothing decoded twice.
 
 use crate::hosts::Hosts;
+use crate::network::Network;
 
 /// A method, as far as the gate tells them apart (RFC 9110, section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct RequestHead<'a> {
     pub scheme: Option<Scheme>,
     /// The names of the server.
     pub server_names: &'a Hosts,
+    /// The network that the client belongs to.
+    pub network: Network,
     /// Whether the connection is TLS.
     pub tls: bool,
     /// The values of all `Cookie` lines, in order.

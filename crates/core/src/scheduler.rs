@@ -3,7 +3,7 @@
 //!
 //! It knows nothing of what runs. Whoever waits is known by a ticket, from whatever place it leaves.
 
-use crate::basic::Digest;
+use crate::limit::Digest;
 use crate::network::Network;
 use crate::queue::{FairQueue, Ticket};
 use core::hash::Hash;
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Who waits where, and how many run.
 #[derive(Debug)]
-pub struct Scheduler<T, N = Network, C = Digest> {
+pub struct Scheduler<T, N = Network, C = (Network, Digest)> {
     limits: Limits,
     next_ticket: Ticket,
     running: usize,

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it is wrong")]
 
-use authgate_core::basic::{Credentials, DigestKey, Malformed, token68};
+use authgate_core::basic::{Credentials, Malformed, token68};
+use authgate_core::limit::DigestKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use proptest::prelude::*;

@@ -26,7 +26,7 @@ fn token(realm: &Realm, user: &str) -> String {
 
 /// The device of a login as alice.
 fn known(realm: &Realm, request: &Request, now: u64) -> Option<SessionId> {
-    check_of(realm, request, "username=alice", now).device
+    check_of(realm, request, "username=alice", now).device()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn f73_a_login_makes_the_device_known() {
         let times = (says.issued_at, says.expires_at, says.ends_at);
         assert_eq!(times, (NOW, NOW + DAYS_90, NOW + DAYS_90));
         let again = check_of(&realm, &request.device(token), &body, NOW + DAYS_90 - 1);
-        assert_eq!(again.device, Some(FRESH.device));
+        assert_eq!(again.device(), Some(FRESH.device));
     }
 }
 
@@ -83,7 +83,7 @@ fn f73_a_device_is_known_for_the_very_user_alone() {
     // Two users of one stored hash: the epoch alone would not tell them apart.
     let realm = realm().with_users(&format!("alice:{BCRYPT}\nbob:{BCRYPT}"));
     let request = form().device(&token(&realm, "alice"));
-    let of = |name: &str| check_of(&realm, &request, &format!("username={name}"), NOW).device;
+    let of = |name: &str| check_of(&realm, &request, &format!("username={name}"), NOW).device();
     assert_eq!(of("alice"), Some(DEVICE));
     for name in ["bob", "Alice", "alice+", "+alice", "alic", "nobody", ""] {
         assert_eq!(of(name), None, "{name}");

@@ -27,6 +27,7 @@ fn every_line_to_the_letter() {
         method: LoginMethod::Form,
         reason,
         realm: realm(),
+        is_first: true,
     };
     let refused = |reason| Event::TokenRefused { reason, realm: realm() };
     for (event, level, line) in [
@@ -54,6 +55,11 @@ fn every_line_to_the_letter() {
             limited(LimitReason::User),
             Level::Error,
             r#"login limited, user "bob", reason "user", realm "ops""#,
+        ),
+        (
+            limited(LimitReason::Place),
+            Level::Error,
+            r#"login limited, user "bob", reason "place", realm "ops""#,
         ),
         (
             Event::LoginBusy { user: user(), method: LoginMethod::Form, realm: realm() },
@@ -99,6 +105,7 @@ fn each_event_has_its_status() {
                 method: LoginMethod::Form,
                 reason: LimitReason::User,
                 realm: realm(),
+                is_first: true,
             },
             "limited",
         ),
@@ -130,6 +137,7 @@ fn i116_every_name_in_a_line_is_escaped() {
             method: LoginMethod::Form,
             reason: LimitReason::User,
             realm: realm(),
+            is_first: true,
         },
         Event::LoginBusy { user: user.clone(), method: LoginMethod::Form, realm: realm() },
         Event::Logout { user, realm: realm() },
@@ -167,4 +175,15 @@ proptest! {
         prop_assert!(read.len() <= 64 && (is_cut || read.len() == name.len()));
         prop_assert!(!is_cut || read.len() > 60, "cut at a character");
     }
+}
+
+#[test]
+fn j136_of_refusals_the_log_has_the_first_alone() {
+    let limited = |is_first| {
+        let (user, method, reason) = (user(), LoginMethod::Basic, LimitReason::Network);
+        Event::LoginLimited { user, method, reason, realm: realm(), is_first }
+    };
+    assert!(limited(true).is_logged());
+    assert!(!limited(false).is_logged());
+    assert!(Event::Logout { user: user(), realm: realm() }.is_logged());
 }

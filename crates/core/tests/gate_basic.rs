@@ -4,21 +4,24 @@
 
 mod support;
 
-use authgate_core::basic::{Answer, Concluded, Moment};
 use authgate_core::check::Check;
 use authgate_core::gate::{Cause, Credential, Decision, Outcome, Verdict, takes};
-use authgate_core::limit::{LimitReason, Limited};
+use authgate_core::limit::{self, LimitReason, Limited, Settled};
+use authgate_core::network::Network;
 use authgate_core::reply::Reply;
 use authgate_core::status::Status;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use support::*;
 
-const MOMENT: Moment = Moment { unix: NOW, monotonic: 1000 };
-
 fn basic(user: &str, password: impl AsRef<[u8]>) -> String {
     let decoded = [user.as_bytes(), b":", password.as_ref()].concat();
     format!("Basic {}", STANDARD.encode(decoded))
+}
+
+/// Not that of the other requests.
+fn elsewhere() -> Network {
+    Network::V4([192, 0, 2, 8])
 }
 
 fn with(user: &str, password: impl AsRef<[u8]>) -> Request {
@@ -45,10 +48,13 @@ fn cause(realm: &Realm, request: &Request) -> Cause {
 }
 
 /// Checks a credential as a worker does.
-fn conclude(realm: &Realm, check: &Check, how: Concluded) {
-    let digest = check.digest().unwrap();
-    assert_eq!(realm.basic().ask(digest, None, MOMENT), Answer::Check);
-    realm.basic().conclude(digest, how, MOMENT);
+fn conclude(realm: &Realm, check: &Check, how: Settled) {
+    let mut slots = vec![limit::Slot::default(); 64];
+    let mut limiter = realm.limiter(&mut slots, NOW);
+    match limiter.reserve(&check.attempt(), 1000 * NOW) {
+        limit::Decision::Granted(tried) => limiter.settle(tried, how, 1000 * NOW),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn of_check(realm: &Realm, check: &Check, outcome: Outcome) -> (String, Option<String>) {
@@ -70,8 +76,8 @@ fn g79_a_credential_that_held_is_not_checked_again() {
     let check = check_of(&realm, &with("alice", PASSWORD));
     assert_eq!((&*check.username, &**check.password), ("alice", PASSWORD));
     assert_eq!(check.hash.as_str(), BCRYPT);
-    assert!(check.device.is_none());
-    conclude(&realm, &check, Concluded::Verified);
+    assert_eq!((check.network, check.attempt().by), (HOME, limit::By::Basic));
+    conclude(&realm, &check, Settled::Succeeded);
     assert_eq!(realm.says(&with("alice", PASSWORD), NOW), "ok alice");
     let identity = realm.admitted(&with("alice", PASSWORD), NOW);
     assert_eq!(identity.credential, Credential::Basic);
@@ -84,8 +90,10 @@ fn g79_a_credential_that_held_is_not_checked_again() {
         with("alic", "ecorrect horse"),
     ] {
         let check = check_of(&realm, &other);
-        assert_ne!(check.digest(), Some(realm.gate().basic_key.digest("alice", PASSWORD, BCRYPT)));
+        assert_ne!(check.digest, realm.gate().digest_key.digest("alice", PASSWORD, BCRYPT));
     }
+    let other = with("alice", PASSWORD).from(elsewhere());
+    assert_eq!(check_of(&realm, &other).network, elsewhere(), "it held at another place");
     assert!(matches!(realm.decision(&with("alice", PASSWORD), NOW + 300), Decision::Check(_)));
 }
 
@@ -103,7 +111,7 @@ fn g79_what_held_dies_with_any_change_of_the_user() {
     ] {
         let realm = realm_of_all();
         let check = check_of(&realm, &with("alice", PASSWORD));
-        conclude(&realm, &check, Concluded::Verified);
+        conclude(&realm, &check, Settled::Succeeded);
         let realm = realm.with_users(&file(text));
         match realm.decision(&with("alice", PASSWORD), NOW) {
             Decision::Verdict(verdict) => {
@@ -128,7 +136,7 @@ fn g79_who_has_changed_during_the_check_is_not_let_in() {
         (r#"{"alice": {"password": "HASH", "disabled": true}}"#, "unknown_user"),
         (r#"{"bob": "HASH"}"#, "unknown_user"),
     ] {
-        for outcome in [Outcome::Checked(true), Outcome::Shared(true)] {
+        for outcome in [Outcome::Checked(true), Outcome::Known(true)] {
             let realm = realm_of_all();
             let check = check_of(&realm, &with("alice", PASSWORD));
             let realm = realm.with_users(&file(text));
@@ -143,7 +151,7 @@ fn g79_who_has_changed_during_the_check_is_not_let_in() {
 fn g79_a_failure_is_never_answered_from_what_is_remembered() {
     let realm = realm_of_all();
     let check = check_of(&realm, &with("alice", "wrong"));
-    conclude(&realm, &check, Concluded::Failed);
+    conclude(&realm, &check, Settled::Failed);
     let _: Check = check_of(&realm, &with("alice", "wrong"));
 }
 
@@ -182,7 +190,7 @@ fn e63_an_unknown_user_costs_a_check_too() {
         assert_eq!(verdict, "unknown_user");
         assert!(event.unwrap().contains("reason \"unknown_user\""));
         // Nothing that is remembered lets such a one in.
-        realm.basic().conclude(check.digest().unwrap(), Concluded::Verified, MOMENT);
+        conclude(&realm, &check, Settled::Succeeded);
         let _: Check = check_of(&realm, &with(name, PASSWORD));
     }
 }
@@ -191,7 +199,7 @@ fn e63_an_unknown_user_costs_a_check_too() {
 fn g80_each_outcome_of_a_check_and_its_line() {
     let realm = realm_of_all();
     let check = check_of(&realm, &with("alice", PASSWORD));
-    let limited = Limited { seconds: 7, reason: LimitReason::Network };
+    let limited = Limited { seconds: 7, reason: LimitReason::Network, is_first: true };
     for (outcome, said, line) in [
         (Outcome::Checked(true), "ok alice", Some("login ok, user \"alice\", realm \"ops\"")),
         (
@@ -199,8 +207,8 @@ fn g80_each_outcome_of_a_check_and_its_line() {
             "bad_password",
             Some("login failed, user \"alice\", reason \"bad_password\", realm \"ops\""),
         ),
-        (Outcome::Shared(true), "ok alice", None),
-        (Outcome::Shared(false), "bad_password", None),
+        (Outcome::Known(true), "ok alice", None),
+        (Outcome::Known(false), "bad_password", None),
         (
             Outcome::Limited(limited),
             "limited",
@@ -292,7 +300,7 @@ fn a_refused_basic_credential_is_401_though_html_is_wanted() {
 #[test]
 fn f75_who_has_to_wait_is_told_how_long_in_each_format() {
     let realm = realm_of_all();
-    let limited = Limited { seconds: 42, reason: LimitReason::User };
+    let limited = Limited { seconds: 42, reason: LimitReason::User, is_first: true };
     let wait = "Too many failed attempts. Please try again in 42 seconds.";
     let again = "Many people are signing in right now. Please try again in 5 seconds.";
     for (verdict, status, seconds, error, words) in [

@@ -112,7 +112,7 @@ fn rules_are_about_the_user_and_the_groups_of_now() {
 fn rules_let_in_nobody_whom_the_gate_refuses() {
     let realm = realm();
     let anyone = rules(&[&["user=alice"]]);
-    let limited = Limited { seconds: 7, reason: LimitReason::User };
+    let limited = Limited { seconds: 7, reason: LimitReason::User, is_first: true };
     for (verdict, status) in [
         (Verdict::Challenge(Cause::Missing), Status::Missing),
         (Verdict::Challenge(Cause::Revoked), Status::Revoked),

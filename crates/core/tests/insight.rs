@@ -6,7 +6,7 @@ mod support;
 
 use authgate_core::ended::Usage;
 use authgate_core::insight::{Insight, JournalState, LimiterState, Order, lifted, order};
-use authgate_core::limit::{Ban, Subject};
+use authgate_core::limit::{Ban, Banned};
 use authgate_core::network::Network;
 use authgate_core::request::Method;
 use authgate_core::users::Users;
@@ -17,16 +17,20 @@ fn user_key(name: &str) -> u64 {
     name.bytes().map(u64::from).sum()
 }
 
+fn place_key(network: Network, name: &str) -> u64 {
+    user_key(name) + user_key(&network.to_string())
+}
+
 fn network(text: &str) -> Network {
     text.parse().unwrap()
 }
 
-fn ban(subject: Subject, seconds: u32) -> Ban {
+fn ban(subject: Banned, seconds: u32) -> Ban {
     Ban { subject, seconds }
 }
 
 fn limiter(bans: Vec<Ban>) -> LimiterState<'static> {
-    LimiterState { capacity: 1000, used: 12, bans, user_key: &user_key }
+    LimiterState { capacity: 1000, used: 12, bans, user_key: &user_key, place_key: &place_key }
 }
 
 fn seen(users: &Users, limiter: Option<LimiterState<'_>>, journal: Option<JournalState>) -> Value {
@@ -53,12 +57,14 @@ fn delete(query: &str) -> Request {
 #[test]
 fn everything_is_shown() {
     let bans = vec![
-        ban(Subject::Network(network("2001:db8::7")), 9),
-        ban(Subject::User(user_key("alice")), 12),
-        ban(Subject::Network(network("192.0.2.7")), 271),
-        ban(Subject::User(user_key("nobody at all")), 3),
-        ban(Subject::Device(7), 1),
-        ban(Subject::Network(Network::Unix), 2),
+        ban(Banned::Network(network("2001:db8::7")), 9),
+        ban(Banned::User(user_key("alice")), 12),
+        ban(Banned::Network(network("192.0.2.7")), 271),
+        ban(Banned::User(user_key("nobody at all")), 3),
+        ban(Banned::Device(7), 1),
+        ban(Banned::Place(network("192.0.2.8"), place_key(network("192.0.2.8"), "bob")), 40),
+        ban(Banned::Place(network("192.0.2.9"), 0), 39),
+        ban(Banned::Network(Network::Unix), 2),
     ];
     let file = JournalState { bytes: 4096, saved: true };
     let expected = json!({
@@ -68,6 +74,8 @@ fn everything_is_shown() {
         "ended": { "capacity": 900, "sessions": 4, "tokens": 3, "users": 2, "coarsened": 1 },
         "limit": { "capacity": 1000, "counters": 12, "bans": [
             { "network": "192.0.2.7", "seconds": 271 },
+            { "network": "192.0.2.8", "user": "bob", "seconds": 40 },
+            { "network": "192.0.2.9", "user": null, "seconds": 39 },
             { "user": "alice", "seconds": 12 },
             { "network": "2001:db8::/64", "seconds": 9 },
             { "user": null, "seconds": 3 },
@@ -98,7 +106,7 @@ fn a_limiter_at_rest_and_a_file_that_was_not_written() {
 #[test]
 fn i116_a_banned_name_is_any_text() {
     let users = Users::parse(format!("\"<b>\\é:{BCRYPT}").as_bytes(), false).unwrap();
-    let bans = vec![ban(Subject::User(user_key("\"<b>\\é")), 1)];
+    let bans = vec![ban(Banned::User(user_key("\"<b>\\é")), 1)];
     let seen = seen(&users, Some(limiter(bans)), None);
     assert_eq!(seen["limit"]["bans"][0]["user"], json!("\"<b>\\é"));
 }

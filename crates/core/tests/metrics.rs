@@ -13,7 +13,7 @@ use authgate_core::ended::Usage;
 use authgate_core::event::{Event, LoginMethod, Reason};
 use authgate_core::gate::Cause;
 use authgate_core::insight::JournalState;
-use authgate_core::limit::{Ban, LimitReason, Subject};
+use authgate_core::limit::{Ban, Banned, LimitReason};
 use authgate_core::metrics::{
     Bans, BasicUse, Build, Checks, LimiterUse, Metrics, RealmMetrics, refusal, render, reply,
 };
@@ -40,7 +40,13 @@ fn logins(method: LoginMethod) -> [(Event, &'static str); 5] {
         (failed(method, Reason::BadPassword), "bad_password"),
         (failed(method, Reason::UnknownUser), "unknown_user"),
         (
-            Event::LoginLimited { user: of(), method, reason: LimitReason::User, realm: at() },
+            Event::LoginLimited {
+                user: of(),
+                method,
+                reason: LimitReason::User,
+                realm: at(),
+                is_first: false,
+            },
             "limited",
         ),
         (Event::LoginBusy { user: of(), method, realm: at() }, "busy"),
@@ -100,7 +106,7 @@ fn the_text_to_the_letter() {
         limiter: Some(LimiterUse {
             capacity: 1000,
             used: 12,
-            bans: Bans { networks: 3, users: 2, devices: 1 },
+            bans: Bans { networks: 3, users: 2, devices: 1, places: 4 },
         }),
         basic: Some(BasicUse { capacity: 2048, used: 7 }),
         journal: Some(JournalState { bytes: 144, saved: true }),
@@ -265,15 +271,19 @@ fn the_clock_may_go_round() {
 #[test]
 fn bans_are_counted_by_subject() {
     let ban = |subject| Ban { subject, seconds: 9 };
-    let network = |text: &str| ban(Subject::Network(text.parse::<Network>().unwrap()));
+    let network = |text: &str| ban(Banned::Network(text.parse::<Network>().unwrap()));
     let bans = [
         network("192.0.2.7"),
-        ban(Subject::User(1)),
+        ban(Banned::User(1)),
         network("2001:db8::7"),
-        ban(Subject::Device(1)),
+        ban(Banned::Device(1)),
+        ban(Banned::Place("192.0.2.7".parse().unwrap(), 1)),
         network("192.0.2.8"),
     ];
-    assert_eq!(bans.into_iter().collect::<Bans>(), Bans { networks: 3, users: 1, devices: 1 });
+    assert_eq!(
+        bans.into_iter().collect::<Bans>(),
+        Bans { networks: 3, users: 1, devices: 1, places: 1 }
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use authgate_core::hosts::Hosts;
 use authgate_core::negotiate::{Format, is_navigation, says_browser};
+use authgate_core::network::Network;
 use authgate_core::request::{Method, RequestHead};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
@@ -17,6 +18,7 @@ fn with_head<T>(method: Method, fields: &[(&str, &str)], ask: impl Fn(&RequestHe
         query: b"",
         host: None,
         scheme: None,
+        network: Network::Unix,
         server_names: Hosts::NONE,
         tls: true,
         cookies: &[],

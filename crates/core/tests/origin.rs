@@ -1,6 +1,7 @@
 //! Case C37, the decision: which posts may act.
 
 use authgate_core::hosts::Hosts;
+use authgate_core::network::Network;
 use authgate_core::origin::may_post;
 use authgate_core::request::{Method, RequestHead};
 use proptest::prelude::*;
@@ -16,6 +17,7 @@ fn may(fields: &[(&str, &str)]) -> bool {
         query: b"",
         host: lookup("host"),
         scheme: None,
+        network: Network::Unix,
         server_names: Hosts::NONE,
         tls: true,
         cookies: &[],

@@ -12,7 +12,7 @@ use support::*;
 fn limited(request: &Request, body: &str, seconds: u32, reason: LimitReason) -> Reply {
     let realm = realm();
     let check = check_of(&realm, request, body, NOW);
-    let limited = Limited { seconds, reason };
+    let limited = Limited { seconds, reason, is_first: true };
     let reply = request.with_head(|head| realm.gate().limited(head, &check, limited));
     assert!(is_guarded(&reply), "{reply:?}");
     reply

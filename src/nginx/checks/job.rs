@@ -144,12 +144,10 @@ fn conclude(realm: &Realm, login: &mut Login, matches: Option<bool>, took: Durat
     if matches.is_some() {
         realm.count_check(took);
     }
-    let followed = limits::settle(realm, login, matches);
+    limits::settle(realm, login, matches);
     start_waiting(realm);
     retry(realm);
-    if let Some(digest) = followed {
-        wake(realm, digest);
-    }
+    wake(realm, login.credential());
     report(realm);
 }
 

@@ -15,15 +15,14 @@ use super::reply::Sent;
 use super::request::Request;
 use super::wait::{self, Wait};
 use crate::realm::Realm;
-use authgate_core::basic::Digest;
 use authgate_core::check::Check;
 use authgate_core::gate::Outcome;
+use authgate_core::limit::Reservation;
 use authgate_core::metrics;
-use authgate_core::network::Network;
 use authgate_core::queue::Ticket;
 use authgate_core::scheduler::{Limits, Scheduler};
 use authgate_core::settings;
-use limits::{Held, Reserved, Step};
+use limits::{Credential, Reserved, Step};
 use std::cell::RefCell;
 
 /// What is called when a check has ended, or could not be made; without an outcome where something
@@ -40,23 +39,27 @@ pub(crate) struct Queue {
 struct Login {
     ticket: Ticket,
     wait: Wait,
-    network: Network,
     check: Check,
     then: Then,
-    held: Held,
+    /// What the limiter has granted.
+    reserved: Option<Reservation>,
+}
+
+impl Login {
+    fn credential(&self) -> Credential {
+        (self.check.network, self.check.digest)
+    }
 }
 
 /// Has the check run in a thread, now or in its turn, and `then` called on the event loop.
 pub(crate) fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Then) -> Sent {
     super::faults::at(request, "submit");
-    let network = Network::of(request.address());
     let ticket = realm.checks.scheduler.borrow_mut().ticket();
     let address = std::ptr::from_ref(realm);
     // SAFETY: the realm lives as long as the cycle, which outlives its requests.
     let when_gone = move || leave(unsafe { &*address }, ticket);
     wait::begin(request, when_gone, |wait| {
-        let held = Held::default();
-        proceed(realm, Login { ticket, wait, network, check, then, held });
+        proceed(realm, Login { ticket, wait, check, then, reserved: None });
     })
 }
 
@@ -67,19 +70,19 @@ fn proceed(realm: &Realm, mut login: Login) {
     }
     match limits::ask(realm, &mut login) {
         Step::Check => start_or_wait(realm, login),
-        Step::Follow(digest) => follow(realm, digest, login),
+        Step::Follow => follow(realm, login),
         Step::Undecided => {
             let mut scheduler = realm.checks.scheduler.borrow_mut();
-            let displaced = scheduler.defer(login.ticket, login.network, login);
+            let displaced = scheduler.defer(login.ticket, login.check.network, login);
             drop(scheduler);
             has_queued(realm, displaced);
         }
-        Step::Answer(outcome) => answer(realm, login, Some(outcome)),
+        Step::Answer(outcome) => answer(realm, login, outcome),
     }
 }
 
-fn follow(realm: &Realm, digest: Digest, login: Login) {
-    realm.checks.scheduler.borrow_mut().follow(login.ticket, digest, login);
+fn follow(realm: &Realm, login: Login) {
+    realm.checks.scheduler.borrow_mut().follow(login.ticket, login.credential(), login);
     clock::keep_worker(true);
 }
 
@@ -89,7 +92,7 @@ fn start_or_wait(realm: &Realm, login: Login) {
         drop(scheduler);
         return job::start(realm, login);
     }
-    let displaced = scheduler.wait(login.ticket, login.network, login);
+    let displaced = scheduler.wait(login.ticket, login.check.network, login);
     drop(scheduler);
     has_queued(realm, displaced);
 }
@@ -152,8 +155,8 @@ fn retry(realm: &Realm) {
 
 /// Asks again for those that follow the check of this credential. Where one still has to, it is under way,
 /// and the others have to as well.
-fn wake(realm: &Realm, digest: Digest) {
-    let followers = realm.checks.scheduler.borrow().followers(digest);
+fn wake(realm: &Realm, credential: Credential) {
+    let followers = realm.checks.scheduler.borrow().followers(credential);
     for ticket in followers {
         ask_again(realm, ticket);
         if realm.checks.scheduler.borrow().is_follower(ticket) {
@@ -168,7 +171,7 @@ pub(crate) fn tick(realm: &Realm) {
     limits::touch(realm);
     retry(realm);
     let followed = realm.checks.scheduler.borrow().followed();
-    followed.into_iter().for_each(|digest| wake(realm, digest));
+    followed.into_iter().for_each(|credential| wake(realm, credential));
     report(realm);
 }
 

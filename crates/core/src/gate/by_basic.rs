@@ -5,6 +5,7 @@ use crate::basic::Credentials;
 use crate::check::{Asked, Check, MAX_PASSWORD, Subject};
 use crate::event::{Event, LoginMethod, Reason};
 use crate::limit::Limited;
+use crate::network::Network;
 use zeroize::Zeroizing;
 
 /// What has become of a check.
@@ -12,8 +13,8 @@ use zeroize::Zeroizing;
 pub enum Outcome {
     /// The password matches the hash, or does not.
     Checked(bool),
-    /// The same, as the check of an equal credential has told.
-    Shared(bool),
+    /// The same, as an earlier check of this credential from the same network has told.
+    Known(bool),
     /// Too many have failed: it was not checked.
     Limited(Limited),
     /// Too many wait: it was not checked.
@@ -21,7 +22,7 @@ pub enum Outcome {
 }
 
 impl Gate<'_> {
-    pub(super) fn by_basic(&self, token68: &[u8], now: u64) -> Decision {
+    pub(super) fn by_basic(&self, token68: &[u8], network: Network) -> Decision {
         let refused = |cause| Decision::Verdict(Verdict::Challenge(cause));
         let Ok(credentials) = Credentials::decode(token68) else {
             return refused(Cause::Malformed);
@@ -31,16 +32,18 @@ impl Gate<'_> {
         if password.len() > MAX_PASSWORD {
             return refused(subject.cause());
         }
-        let digest = self.basic_key.digest(username, password, hash.as_str());
-        if subject == Subject::User && self.basic.holds(digest, now) {
+        let digest = self.digest_key.digest(username, password, hash.as_str());
+        let holds = || self.places.holds(self.places.place(network, username), digest);
+        if subject == Subject::User && holds() {
             return Decision::Verdict(admitted(username));
         }
         Decision::Check(Check {
             username: username.into(),
             password: Zeroizing::new(password.to_vec()),
             hash: hash.clone(),
-            device: None,
-            asked: Asked::Basic(digest),
+            network,
+            digest,
+            asked: Asked::Basic,
             subject,
         })
     }
@@ -56,10 +59,10 @@ impl Gate<'_> {
                 (verdict, event)
             }
             // Said once, by the check that it was.
-            Outcome::Shared(matches) => (self.of_password(check, matches), None),
+            Outcome::Known(matches) => (self.of_password(check, matches), None),
             Outcome::Limited(limited) => {
-                let reason = limited.reason;
-                let event = Event::LoginLimited { user, method, reason, realm };
+                let Limited { reason, is_first, .. } = limited;
+                let event = Event::LoginLimited { user, method, reason, realm, is_first };
                 (Verdict::Limited(limited), Some(event))
             }
             Outcome::Busy => (Verdict::Busy, Some(Event::LoginBusy { user, method, realm })),

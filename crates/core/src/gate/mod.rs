@@ -16,6 +16,7 @@ use crate::check::Check;
 use crate::cookie::CookieSettings;
 use crate::ended::Ended;
 use crate::keyring::KeyRing;
+use crate::limit::{DigestKey, Places};
 use crate::request::RequestHead;
 use crate::rules::Rules;
 use crate::settings::{Accept, Settings};
@@ -35,10 +36,10 @@ pub struct Gate<'a> {
     pub ring: &'a KeyRing,
     /// Sessions that have ended before their time.
     pub ended: Ended<'a>,
-    /// Basic credentials that held.
-    pub basic: basic::Table<'a>,
-    /// The key of their digests.
-    pub basic_key: &'a basic::DigestKey,
+    /// Where Basic credentials held.
+    pub places: Places<'a>,
+    /// The key of the digests of credentials.
+    pub digest_key: &'a DigestKey,
 }
 
 /// What is known of a request's credential.
@@ -79,7 +80,7 @@ impl<'a> Gate<'a> {
     pub fn decide(&self, head: &RequestHead<'_>, now: u64) -> Decision {
         match self.presented(head) {
             Some(Presented::Token(token)) => Decision::Verdict(self.by_api_token(token, head, now)),
-            Some(Presented::Basic(token68)) => self.by_basic(token68, now),
+            Some(Presented::Basic(token68)) => self.by_basic(token68, head.network),
             None => Decision::Verdict(self.by_cookie(head, now)),
         }
     }

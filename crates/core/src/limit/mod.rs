@@ -1,23 +1,34 @@
-//! The limiter: failed logins, counted for a network and for a user name, over all workers.
+//! The limiter: which passwords are checked, and what is answered without a check.
 //!
-//! An algorithm over a slice of integers in shared memory, whose lock the caller holds. A login
+//! An algorithm over slices of integers in shared memory, whose lock the caller holds. A login
 //! reserves a try before its password is checked and settles it afterwards. Times are milliseconds
 //! of a monotonic clock.
 //!
-//! The table is set-associative: a counter stands in the set that a keyed hash names, which nobody
-//! outside can aim at. A counter that comes into a full set pushes out the least guilty one there.
+//! **Every answer that depends on whether a password is right uses up a budget**: that of the
+//! network and that of the name (or the device), or that of the place. Three things are known of
+//! credentials, each of one network alone, so that none tells another network anything:
+//!
+//! - one that is being checked: whoever sends it again waits for that check,
+//! - one that is known to fail: it is answered without a check, and has counted already,
+//! - one that held by Basic: it makes a place ([`places`]), where it is taken without a check, and
+//!   where a ban of the network or the name does not hold for it.
 
+mod bans;
+mod digest;
+mod places;
 mod slot;
 mod subject;
+mod table;
 
+pub use bans::{Ban, Banned};
+pub use digest::{Digest, DigestKey};
+pub use places::{Place, PlaceSlot, Places, REMEMBERED};
 pub use slot::Slot;
 pub use subject::Subject;
+pub use table::user_key;
 
-use crate::basic::Digest;
 use crate::network::Network;
 use crate::token::SessionId;
-use siphasher::sip::SipHasher24;
-use std::hash::Hasher as _;
 
 /// `limit [retries=N] [find=T] [ban=T] [user_retries=N]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,14 +43,20 @@ pub struct Limits {
     pub user_retries: u32,
 }
 
-/// The counters, borrowed from the zone under its lock.
+/// What holds unless the configuration says otherwise.
+pub const DEFAULT_LIMITS: Limits =
+    Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
+
+/// The counters and the places, borrowed from the zone under its lock.
 pub struct Limiter<'a> {
-    /// The realm's limits.
-    pub limits: Limits,
+    /// The realm's limits; `None` with `limit off`: nobody is counted and nobody banned.
+    pub limits: Option<Limits>,
     /// The key of the hashes that name counters: random, of the zone.
     pub key: &'a [u8; 16],
     /// The counters.
     pub slots: &'a mut [Slot],
+    /// Where Basic credentials held.
+    pub places: Places<'a>,
 }
 
 /// A login, as far as it counts.
@@ -49,21 +66,39 @@ pub struct Attempt<'a> {
     pub network: Network,
     /// The name that was typed, exactly.
     pub user: &'a str,
-    /// The device that this user has signed in on before.
-    pub device: Option<SessionId>,
-    /// The credential, where it comes with each request: failing again it counts once.
-    pub credential: Option<Digest>,
+    /// The credential.
+    pub digest: Digest,
+    /// How it came.
+    pub by: By,
 }
 
-/// Whether a login may have its password checked.
+/// How a credential came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// By the login form.
+    Form {
+        /// The device that this user has signed in on before.
+        device: Option<SessionId>,
+    },
+    /// By Basic: where it holds, there is a place.
+    Basic,
+}
+
+/// What to do with a login.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Yes: to be settled.
+    /// Check its password, and settle what was reserved for it.
     Granted(Reservation),
-    /// Not before one of those under way has been decided: ask again then.
+    /// Ask again when one of those under way has been decided.
     Undecided,
-    /// No.
+    /// Ask again when the check of this very credential, which is under way, has ended.
+    Follow,
+    /// Let it in: the credential held here a while ago.
+    Holds,
+    /// Refuse it: the credential failed from here a while ago, and has counted.
+    Fails,
+    /// Refuse it unchecked.
     Limited(Limited),
 }
 
@@ -74,34 +109,44 @@ pub struct Limited {
     pub seconds: u32,
     /// What is banned.
     pub reason: LimitReason,
+    /// Whether the log is to have a line of it: the first of a network within `find`.
+    pub is_first: bool,
 }
 
-/// What is banned: where a network and a name are, what is so for longer.
+/// What is banned: of several, what is so for longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitReason {
     /// The network.
     Network,
     /// The user name.
     User,
+    /// The name from this network, where its credential held before.
+    Place,
 }
 
 /// A try that has been reserved: integers alone. Whoever holds it settles it once.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    network: Network,
-    /// The user name, or the device in its place.
-    who: Subject,
-    /// The credential, where it counts once.
-    credential: Option<Subject>,
+    /// The credential that is being checked.
+    credential: Subject,
+    /// The counters of the network and of the name or the device, as far as they count it.
+    counters: [Option<Subject>; 2],
+    /// Where the credential holds if it does.
+    place: Option<(Place, Digest)>,
 }
 
 impl Reservation {
-    /// The network's counter and the name's or the device's. All clients of unix sockets together
-    /// are not one network: they have none.
-    fn subjects(&self) -> impl DoubleEndedIterator<Item = Subject> + use<> {
-        let network = (self.network != Network::Unix).then_some(Subject::Network(self.network));
-        network.into_iter().chain([self.who])
+    fn counters(&self) -> impl DoubleEndedIterator<Item = Subject> + use<> {
+        self.counters.into_iter().flatten()
+    }
+
+    fn counts_in(&self, slot: &Slot) -> bool {
+        self.subjects().any(|subject| slot.counts(subject))
+    }
+
+    fn subjects(&self) -> impl Iterator<Item = Subject> + use<> {
+        self.counters().chain([self.credential])
     }
 }
 
@@ -116,35 +161,97 @@ pub enum Settled {
     Unchecked,
 }
 
-/// A ban in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ban {
-    /// What is banned.
-    pub subject: Subject,
-    /// Seconds until it ends, rounded up.
-    pub seconds: u32,
-}
-
 /// How long, in milliseconds, a reserved try counts without a word from its worker.
 pub const ABANDONED: u64 = 2000;
 
-/// Slots in a set.
-const WAYS: usize = 8;
+/// How long, in milliseconds, failures and bans count.
+#[derive(Debug, Clone, Copy)]
+struct Spans {
+    find: u64,
+    ban: u64,
+}
 
 impl Limiter<'_> {
-    /// Reserves a try. What has no room in the table is not counted: without a slot all is granted.
+    /// Decides on a login. What has no room in the table is not counted: without a slot every try is
+    /// granted.
     pub fn reserve(&mut self, attempt: &Attempt<'_>, now: u64) -> Decision {
-        let credential = attempt.credential.map(|digest| self.credential(attempt.network, digest));
-        let (network, who) = (attempt.network, self.who(attempt, now));
-        let reservation = Reservation { network, who, credential };
-        if let Some(limited) = self.limited(&reservation, now) {
-            return Decision::Limited(limited);
+        let credential = self.credential(attempt.network, attempt.digest);
+        if let Some(decision) = self.at_place(attempt, credential, now) {
+            return decision;
         }
-        if reservation.subjects().any(|subject| self.is_exhausted(subject, now)) {
+        let counters = self.counters(attempt, now);
+        if let Some((seconds, reason)) = self.ban_of(counters, now) {
+            let is_first = !self.was_told(attempt.network, now);
+            return Decision::Limited(Limited { seconds, reason, is_first });
+        }
+        match self.known(credential, now) {
+            // Logins by the form do not follow each other: where the password is right, each is checked.
+            Some(Decision::Follow) if attempt.by != By::Basic => {}
+            Some(known) => return known,
+            None => {}
+        }
+        if counters.into_iter().flatten().any(|counter| self.is_exhausted(counter, now)) {
             return Decision::Undecided;
         }
+        let place = (attempt.by == By::Basic).then(|| self.place(attempt));
+        self.begin(Reservation { credential, counters, place }, now)
+    }
+
+    /// What a place has to say: of the credential that held there, and of any other for that name.
+    fn at_place(
+        &mut self,
+        attempt: &Attempt<'_>,
+        credential: Subject,
+        now: u64,
+    ) -> Option<Decision> {
+        let place = (attempt.by == By::Basic).then(|| self.place(attempt))?;
+        let slot = self.places.find(place.0)?;
+        let holds = slot.holds(attempt.digest);
+        if !holds && !self.was_tried(credential, now) {
+            self.places.suspect(slot);
+        }
+        if let Some(seconds) = self.places.wait(slot) {
+            let is_first = !self.was_told(attempt.network, now);
+            let reason = LimitReason::Place;
+            return Some(Decision::Limited(Limited { seconds, reason, is_first }));
+        }
+        if !holds {
+            return None;
+        }
+        if self.places.is_fresh(slot) {
+            return Some(Decision::Holds);
+        }
+        // It holds for certain, since its digest covers the stored hash: checked anew, but out of
+        // nobody's budget, whatever is banned.
+        let anew = Reservation { credential, counters: [None; 2], place: Some(place) };
+        Some(self.known(credential, now).unwrap_or_else(|| self.begin(anew, now)))
+    }
+
+    fn place(&self, attempt: &Attempt<'_>) -> (Place, Digest) {
+        (self.places.place(attempt.network, attempt.user), attempt.digest)
+    }
+
+    /// Whether this credential was tried within `find`, from this network; remembers that it is now.
+    fn was_tried(&mut self, credential: Subject, now: u64) -> bool {
+        let before = self.find(credential, now).is_some_and(|slot| slot.is_used());
+        if !before && let Some(slot) = self.enter(credential, |_| false, now) {
+            slot.note(now);
+        }
+        before
+    }
+
+    /// What is known of a credential from one network.
+    fn known(&mut self, credential: Subject, now: u64) -> Option<Decision> {
+        let slot = self.find(credential, now)?;
+        if slot.is_banned() {
+            return Some(Decision::Fails);
+        }
+        slot.is_pending().then_some(Decision::Follow)
+    }
+
+    fn begin(&mut self, reservation: Reservation, now: u64) -> Decision {
         for subject in reservation.subjects() {
-            if let Some(slot) = self.enter(subject, &reservation, now) {
+            if let Some(slot) = self.enter(subject, |slot| reservation.counts_in(slot), now) {
                 slot.begin(now);
             }
         }
@@ -152,18 +259,17 @@ impl Limiter<'_> {
     }
 
     /// Says how a reserved try ended. A success does not take earlier failures back: else whoever
-    /// has an account could guess at another's for ever.
-    ///
-    /// A credential that comes with each request, of a client that does not know better, counts once
-    /// within `find`, from one network.
+    /// has an account could guess at another's for ever. Of equal credentials that were checked at
+    /// once and fail one counts.
     pub fn settle(&mut self, reservation: Reservation, how: Settled, now: u64) {
-        let again = how == Settled::Failed && self.has_failed_before(&reservation, now);
-        let how = if again { Settled::Unchecked } else { how };
+        let fails = |slot: &mut Slot| slot.is_banned();
+        let again = self.find(reservation.credential, now).is_some_and(fails);
+        let how = if again && how == Settled::Failed { Settled::Unchecked } else { how };
         for subject in reservation.subjects() {
             let limit = self.limit(subject);
             let slot = match how {
                 // Where its counter was pushed out meanwhile, the failure counts all the same.
-                Settled::Failed => self.enter(subject, &reservation, now),
+                Settled::Failed => self.enter(subject, |slot| reservation.counts_in(slot), now),
                 Settled::Succeeded | Settled::Unchecked => self.find(subject, now),
             };
             let Some(slot) = slot else { continue };
@@ -172,17 +278,19 @@ impl Limiter<'_> {
                 slot.fail(limit, now);
             }
         }
+        if how == Settled::Succeeded {
+            self.held(&reservation, now);
+        }
     }
 
-    /// Whether this credential has failed within `find`; remembers that it has now.
-    fn has_failed_before(&mut self, reservation: &Reservation, now: u64) -> bool {
-        let Some(credential) = reservation.credential else { return false };
-        let Some(slot) = self.enter(credential, reservation, now) else { return false };
-        let before = slot.is_used();
-        if !before {
-            slot.fail(u32::MAX, now);
+    /// The credential is no other than the one that holds there from now on.
+    fn held(&mut self, reservation: &Reservation, now: u64) {
+        if let Some((place, digest)) = reservation.place {
+            self.places.put(place, digest);
         }
-        before
+        if let Some(slot) = self.find(reservation.credential, now) {
+            slot.forgive();
+        }
     }
 
     /// Says that a reserved try is still under way: one of which nothing is heard for
@@ -195,60 +303,38 @@ impl Limiter<'_> {
         }
     }
 
-    /// The bans in force, in no order.
-    pub fn bans(&self, now: u64) -> impl Iterator<Item = Ban> {
-        self.slots.iter().filter(|slot| slot.is_banned()).filter_map(move |slot| {
-            let mut slot = *slot;
-            slot.advance(&self.limits, now);
-            let seconds = slot.wait(&self.limits, now)?;
-            Some(Ban { subject: slot.subject()?, seconds })
-        })
-    }
-
-    /// How many slots are in use. A counter whose time is over is cleared when its set is next
-    /// needed, and counts until then.
-    pub fn used(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.is_used()).count()
-    }
-
-    /// The key of a user name's counter.
-    pub fn user_key(&self, name: &str) -> u64 {
-        self.hash(subject::USER, name.as_bytes())
-    }
-
-    /// Lifts the ban of a network and forgets its failures. False where it has no counter.
-    pub fn lift_network(&mut self, network: Network) -> bool {
-        self.lift(Subject::Network(network))
-    }
-
-    /// The same for a user name.
-    pub fn lift_user(&mut self, name: &str) -> bool {
-        self.lift(Subject::User(self.user_key(name)))
-    }
-
-    fn lift(&mut self, subject: Subject) -> bool {
-        let counter = |slot: &&mut Slot| slot.counts(subject) && slot.is_used();
-        self.set(subject).iter_mut().find(counter).map(Slot::forgive).is_some()
+    /// The counters of a login. All clients of unix sockets together are not one network: they have
+    /// none.
+    fn counters(&mut self, attempt: &Attempt<'_>, now: u64) -> [Option<Subject>; 2] {
+        if self.limits.is_none() {
+            return [None; 2];
+        }
+        let network = attempt.network;
+        let network = (network != Network::Unix).then_some(Subject::Network(network));
+        [network, Some(self.who(attempt, now))]
     }
 
     /// The known device in place of the user name, so that nobody locks the user out by failing
     /// from elsewhere; while the device itself is banned, it is like any other.
     fn who(&mut self, attempt: &Attempt<'_>, now: u64) -> Subject {
-        attempt
-            .device
+        let device = match attempt.by {
+            By::Form { device } => device,
+            By::Basic => None,
+        };
+        device
             .map(|SessionId(id)| Subject::Device(self.hash(subject::DEVICE, &id)))
             .filter(|device| !self.find(*device, now).is_some_and(|slot| slot.is_banned()))
             .unwrap_or_else(|| Subject::User(self.user_key(attempt.user)))
     }
 
     /// The longest of the bans; the network's of two equal ones, as the last.
-    fn limited(&mut self, reservation: &Reservation, now: u64) -> Option<Limited> {
-        let limits = self.limits;
-        let bans = reservation.subjects().rev().filter_map(|subject| {
-            let seconds = self.find(subject, now)?.wait(&limits, now)?;
-            Some(Limited { seconds, reason: reason(subject) })
+    fn ban_of(&mut self, counters: [Option<Subject>; 2], now: u64) -> Option<(u32, LimitReason)> {
+        let spans = self.spans();
+        let bans = counters.into_iter().flatten().rev().filter_map(|counter| {
+            let seconds = self.find(counter, now)?.wait(spans, now)?;
+            Some((seconds, reason(counter)))
         });
-        bans.max_by_key(|limited| limited.seconds)
+        bans.max_by_key(|(seconds, _)| *seconds)
     }
 
     fn is_exhausted(&mut self, subject: Subject, now: u64) -> bool {
@@ -257,85 +343,23 @@ impl Limiter<'_> {
     }
 
     fn limit(&self, subject: Subject) -> u32 {
+        let limits = self.limits.unwrap_or(DEFAULT_LIMITS);
         match subject {
-            Subject::Network(_) | Subject::Device(_) => self.limits.retries,
-            Subject::User(_) => self.limits.user_retries,
-            Subject::Credential(_) => u32::MAX,
+            Subject::Network(_) | Subject::Device(_) => limits.retries,
+            Subject::User(_) => limits.user_retries,
+            Subject::Credential(_) | Subject::Told(_) => 1,
         }
     }
 
-    /// The counter of `subject` as of `now`, if it has one.
-    fn find(&mut self, subject: Subject, now: u64) -> Option<&mut Slot> {
-        let limits = self.limits;
-        let slot = self.set(subject).iter_mut().find(|slot| slot.counts(subject))?;
-        slot.advance(&limits, now);
-        Some(slot)
-    }
-
-    /// The counter of `subject` as of `now`, or a new one.
-    fn enter(
-        &mut self,
-        subject: Subject,
-        reservation: &Reservation,
-        now: u64,
-    ) -> Option<&mut Slot> {
-        if self.find(subject, now).is_none() {
-            self.insert(subject, reservation, now);
-        }
-        self.find(subject, now)
-    }
-
-    /// Pushes out the least guilty of the set, except the other counter of the same reservation.
-    fn insert(&mut self, subject: Subject, reservation: &Reservation, now: u64) {
-        let limits = self.limits;
-        let set = self.set(subject);
-        set.iter_mut().for_each(|slot| slot.advance(&limits, now));
-        let own = || reservation.subjects().chain(reservation.credential);
-        let is_own = |slot: &Slot| own().any(|own| slot.counts(own));
-        let others = set.iter_mut().filter(|slot| !is_own(slot));
-        if let Some(slot) = others.min_by_key(|slot| slot.guilt()) {
-            *slot = Slot::of(subject);
-        }
-    }
-
-    /// The slots where the counter of `subject` may stand.
-    fn set(&mut self, subject: Subject) -> &mut [Slot] {
-        let sets = (self.slots.len() / WAYS).max(1);
-        let scaled = u128::from(self.place(subject)) * sets as u128;
-        self.slots.chunks_mut(WAYS).nth((scaled >> 64) as usize).unwrap_or_default()
-    }
-
-    fn place(&self, subject: Subject) -> u64 {
-        match subject {
-            Subject::Network(_) => {
-                let (kind, address) = subject.words();
-                self.hash(kind, &address.to_be_bytes())
-            }
-            Subject::User(hash) | Subject::Device(hash) | Subject::Credential(hash) => hash,
-        }
-    }
-
-    /// The counter of a credential from one network.
-    fn credential(&self, network: Network, digest: Digest) -> Subject {
-        let (kind, address) = Subject::Network(network).words();
-        let [first, second] = digest.words();
-        let mut hasher = SipHasher24::new_with_key(self.key);
-        hasher.write(&[subject::CREDENTIAL, kind]);
-        [address, first, second].iter().for_each(|word| hasher.write(&word.to_be_bytes()));
-        Subject::Credential(hasher.finish())
-    }
-
-    fn hash(&self, kind: u8, bytes: &[u8]) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(self.key);
-        hasher.write(&[kind]);
-        hasher.write(bytes);
-        hasher.finish()
+    fn spans(&self) -> Spans {
+        let Limits { find, ban, .. } = self.limits.unwrap_or(DEFAULT_LIMITS);
+        Spans { find, ban }
     }
 }
 
-fn reason(subject: Subject) -> LimitReason {
-    match subject {
-        Subject::Network(_) => LimitReason::Network,
+fn reason(counter: Subject) -> LimitReason {
+    match counter {
+        Subject::Network(_) | Subject::Told(_) => LimitReason::Network,
         Subject::User(_) | Subject::Device(_) | Subject::Credential(_) => LimitReason::User,
     }
 }

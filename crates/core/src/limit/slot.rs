@@ -1,6 +1,7 @@
 //! One counter: failures and tries under way, or a ban.
 
-use super::{ABANDONED, Limits, Subject};
+use super::subject::CREDENTIAL;
+use super::{ABANDONED, Spans, Subject};
 
 /// One counter. All zero is a free slot.
 #[repr(C)]
@@ -25,6 +26,11 @@ impl Slot {
         Self { kind, key, ..Self::default() }
     }
 
+    /// One that holds nothing but its time.
+    pub(super) fn since(subject: Subject, now: u64) -> Self {
+        Self { since: now, heard: now, ..Self::of(subject) }
+    }
+
     pub(super) fn counts(&self, subject: Subject) -> bool {
         (self.kind, self.key) == subject.words()
     }
@@ -42,6 +48,11 @@ impl Slot {
         self.banned != 0
     }
 
+    /// Whether a try is under way.
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending > 0
+    }
+
     /// Whether those under way could use up all tries. Never without one under way, whatever the
     /// limit was before a reload: what is not decided by anyone would stay so.
     pub(super) fn is_exhausted(&self, limit: u32) -> bool {
@@ -49,26 +60,47 @@ impl Slot {
     }
 
     /// Seconds until the ban ends, rounded up.
-    pub(super) fn wait(&self, limits: &Limits, now: u64) -> Option<u32> {
-        let left = self.since.saturating_add(limits.ban).saturating_sub(now);
+    pub(super) fn wait(&self, spans: Spans, now: u64) -> Option<u32> {
+        let left = self.since.saturating_add(self.span(spans)).saturating_sub(now);
         let seconds = u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX);
         self.is_banned().then_some(seconds.max(1))
     }
 
-    /// What the table keeps longest: bans, then those nearest to one, then the latest.
+    /// What the table keeps longest: bans, then those nearest to one, then the latest. A credential
+    /// that is known to fail is worth no more than the failure that it was.
     pub(super) fn guilt(&self) -> (bool, u32, u64) {
-        (self.is_banned(), self.failures.saturating_add(self.pending.into()), self.heard)
+        let (failures, pending) = (self.failures, u32::from(self.pending));
+        match self.kind {
+            CREDENTIAL => (false, u32::from(self.is_used()), self.heard),
+            _ => (self.is_banned(), failures.saturating_add(pending), self.heard),
+        }
+    }
+
+    /// Whether it holds one failure or try at the most.
+    pub(super) fn is_no_worse_than_one(&self) -> bool {
+        let (is_banned, failures, _) = self.guilt();
+        !is_banned && failures <= 1
     }
 
     /// Forgets what is over at `now`.
-    pub(super) fn advance(&mut self, limits: &Limits, now: u64) {
-        let span = if self.is_banned() { limits.ban } else { limits.find };
+    pub(super) fn advance(&mut self, spans: Spans, now: u64) {
+        let span = self.span(spans);
         if has_passed(&mut self.since, span, now) {
             self.forgive();
         }
         if has_passed(&mut self.heard, ABANDONED, now) {
             self.pending = 0;
         }
+    }
+
+    /// How long what it says holds.
+    fn span(&self, spans: Spans) -> u64 {
+        if self.is_banned() && self.kind != CREDENTIAL { spans.ban } else { spans.find }
+    }
+
+    /// Whether it was made within `find`.
+    pub(super) fn is_recent(&self, spans: Spans, now: u64) -> bool {
+        is_within(self.since, spans.find, now)
     }
 
     /// A try begins.
@@ -102,10 +134,24 @@ impl Slot {
         }
     }
 
+    /// A credential that is to be checked has been counted elsewhere already.
+    pub(super) fn note(&mut self, now: u64) {
+        if !self.is_used() {
+            self.since = now;
+        }
+        self.failures = self.failures.max(1);
+    }
+
     /// Forgets the ban and the failures. Tries under way stay.
     pub(super) fn forgive(&mut self) {
         (self.banned, self.failures) = (0, 0);
     }
+}
+
+/// Whether `now` is within `span` of `time`, in either direction: a time further ahead comes from a
+/// clock that was wrong.
+pub(super) fn is_within(time: u64, span: u64, now: u64) -> bool {
+    now.saturating_sub(time) < span && time <= now.saturating_add(span)
 }
 
 /// Whether `span` has passed since `time`. Other workers' clocks may be a little ahead; a time

@@ -11,43 +11,43 @@ pub enum Subject {
     User(u64),
     /// A known device.
     Device(u64),
-    /// A credential from one network, which is never banned.
+    /// A credential from one network: whether it is being checked, and whether it is known to fail.
     Credential(u64),
+    /// A network of whose refusals the log has a line.
+    Told(u64),
 }
 
-const V4: u8 = 1;
-const V6: u8 = 2;
-const UNIX: u8 = 3;
-/// Of user names, in their hash as well.
+/// Of user names, in their hash as well. Those of networks are 1 to 3.
 pub(super) const USER: u8 = 4;
 /// Of devices, in their hash as well.
 pub(super) const DEVICE: u8 = 5;
 /// Of credentials, in their hash as well.
 pub(super) const CREDENTIAL: u8 = 6;
+/// Of networks that were told of, in their hash as well.
+pub(super) const TOLD: u8 = 7;
+/// Of places, in their hash: they have a table of their own.
+pub(super) const PLACE: u8 = 8;
 
 impl Subject {
     /// As integers: its kind, which is never 0, and its key. No two subjects have the same.
     pub(super) fn words(self) -> (u8, u64) {
         match self {
-            Self::Network(Network::V4(address)) => (V4, u32::from_be_bytes(address).into()),
-            Self::Network(Network::V6(address)) => (V6, u64::from_be_bytes(address)),
-            Self::Network(Network::Unix) => (UNIX, 0),
+            Self::Network(network) => network.words(),
             Self::User(hash) => (USER, hash),
             Self::Device(hash) => (DEVICE, hash),
             Self::Credential(hash) => (CREDENTIAL, hash),
+            Self::Told(hash) => (TOLD, hash),
         }
     }
 
     /// The subject that has these words.
     pub(super) fn from_words(kind: u8, key: u64) -> Option<Self> {
         Some(match kind {
-            V4 => Self::Network(Network::V4((key as u32).to_be_bytes())),
-            V6 => Self::Network(Network::V6(key.to_be_bytes())),
-            UNIX => Self::Network(Network::Unix),
             USER => Self::User(key),
             DEVICE => Self::Device(key),
             CREDENTIAL => Self::Credential(key),
-            _ => return None,
+            TOLD => Self::Told(key),
+            kind => Self::Network(Network::from_words(kind, key)?),
         })
     }
 }
@@ -64,9 +64,9 @@ mod tests {
             Network::Unix,
         ];
         let subjects = networks.into_iter().map(Subject::Network);
-        for subject in
-            subjects.chain([Subject::User(7), Subject::Device(7), Subject::Credential(7)])
-        {
+        for subject in subjects.chain(
+            [Subject::User, Subject::Device, Subject::Credential, Subject::Told].map(|of| of(7)),
+        ) {
             let (kind, key) = subject.words();
             assert_ne!(kind, 0);
             assert_eq!(Subject::from_words(kind, key), Some(subject));

@@ -4,7 +4,7 @@ use super::{BOUNDS, Checks, LoginResult, Totals};
 use crate::ended;
 use crate::event::LoginMethod;
 use crate::insight::JournalState;
-use crate::limit::{Ban, Subject};
+use crate::limit::{Ban, Banned};
 use crate::pages::problem::not_allowed;
 use crate::reply::Reply;
 use crate::request::{Method, RequestHead};
@@ -67,15 +67,17 @@ pub struct Bans {
     pub users: u64,
     /// Of devices.
     pub devices: u64,
+    /// Of user names from one network.
+    pub places: u64,
 }
 
 impl FromIterator<Ban> for Bans {
     fn from_iter<I: IntoIterator<Item = Ban>>(bans: I) -> Self {
         bans.into_iter().fold(Self::default(), |sum, ban| match ban.subject {
-            Subject::Network(_) => Self { networks: sum.networks + 1, ..sum },
-            Subject::User(_) => Self { users: sum.users + 1, ..sum },
-            Subject::Device(_) => Self { devices: sum.devices + 1, ..sum },
-            Subject::Credential(_) => sum,
+            Banned::Network(_) => Self { networks: sum.networks + 1, ..sum },
+            Banned::User(_) => Self { users: sum.users + 1, ..sum },
+            Banned::Device(_) => Self { devices: sum.devices + 1, ..sum },
+            Banned::Place(..) => Self { places: sum.places + 1, ..sum },
         })
     }
 }
@@ -193,10 +195,11 @@ fn limiter(page: &mut Page<'_>) {
     let help = "Counters of failed logins that there are.";
     page.gauge("authgate_limiter_capacity", help, |realm| Some(realm.limiter?.capacity));
     page.family("authgate_bans", "gauge", "Bans in force.", |realm, family| {
-        let Some(LimiterUse { bans: Bans { networks, users, devices }, .. }) = realm.limiter else {
-            return;
-        };
-        for (subject, count) in [("network", networks), ("user", users), ("device", devices)] {
+        let Some(LimiterUse { bans, .. }) = realm.limiter else { return };
+        let Bans { networks, users, devices, places } = bans;
+        let counts =
+            [("network", networks), ("user", users), ("device", devices), ("place", places)];
+        for (subject, count) in counts {
             family.sample("", &[("subject", subject)], count);
         }
     });

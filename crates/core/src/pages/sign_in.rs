@@ -41,11 +41,16 @@ impl Gate<'_> {
 
     fn check(&self, head: &RequestHead<'_>, form: LoginForm, now: u64) -> Check {
         let (subject, hash) = self.hash_for(&form.username);
+        let asked = Asked::Form {
+            return_to: self.return_target(head, form.return_to.as_bytes()),
+            device: self.known_device(head, &form.username, now),
+        };
         Check {
             hash: hash.clone(),
-            device: self.known_device(head, &form.username, now),
+            network: head.network,
+            digest: self.digest_key.digest(&form.username, &form.password, hash.as_str()),
             subject,
-            asked: Asked::Form(self.return_target(head, form.return_to.as_bytes())),
+            asked,
             username: form.username,
             password: form.password,
         }
@@ -66,7 +71,7 @@ impl Gate<'_> {
         }
         let claims = self.new_session(check, fresh.session, now);
         let session = self.session_cookie(&claims, head.tls, now)?;
-        let device = check.device.unwrap_or(fresh.device);
+        let device = check.device().unwrap_or(fresh.device);
         let device = self.device_cookie(device, &claims, head.tls, now)?;
         let reply = match Format::of(head) {
             Format::Json => {
@@ -102,9 +107,15 @@ impl Gate<'_> {
     fn failed(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
         let reason = check.subject.reason();
         let (user, method) = (check.username.clone(), LoginMethod::Form);
-        let reply =
-            self.form_again(head, check, 403, "invalid_credentials", Notice::InvalidCredentials);
-        reply.event(Event::LoginFailed { user, method, reason, realm: self.realm() }).uncached()
+        let event = Event::LoginFailed { user, method, reason, realm: self.realm() };
+        self.known_to_fail(head, check).event(event)
+    }
+
+    /// The same for a credential that failed from the same network a while ago: it has its line.
+    pub fn known_to_fail(&self, head: &RequestHead<'_>, check: &Check) -> Reply {
+        let notice = Notice::InvalidCredentials;
+        let reply = self.form_again(head, check, 403, "invalid_credentials", notice);
+        reply.outcome(check.subject.reason().status()).uncached()
     }
 
     /// The answer where no more checks can wait.
@@ -118,10 +129,10 @@ impl Gate<'_> {
     /// The answer where a ban is in force: the same whatever is banned, and whether there is such a
     /// user.
     pub fn limited(&self, head: &RequestHead<'_>, check: &Check, limited: Limited) -> Reply {
-        let Limited { seconds, reason } = limited;
+        let Limited { seconds, reason, is_first } = limited;
         let (user, method) = (check.username.clone(), LoginMethod::Form);
         let reply = self.form_again(head, check, 429, "limited", Notice::Limited(seconds));
-        let event = Event::LoginLimited { user, method, reason, realm: self.realm() };
+        let event = Event::LoginLimited { user, method, reason, realm: self.realm(), is_first };
         reply.header("Retry-After", seconds.to_string()).event(event).uncached()
     }
 

@@ -1,12 +1,9 @@
 //! What each directive of a realm's block takes.
 
-use super::{
-    Accept, Checks, DEFAULT_LIMITS, DEFAULT_SESSION, Renew, SessionTimes, SettingsError,
-    default_checks,
-};
+use super::{Accept, Checks, DEFAULT_SESSION, Renew, SessionTimes, SettingsError, default_checks};
 use crate::cookie::{CookieSettings, SameSite, Secure};
 use crate::hosts::{HostPattern, Hosts};
-use crate::limit::Limits;
+use crate::limit::{DEFAULT_LIMITS, Limits};
 use crate::login_url::LoginUrl;
 use crate::peers::Peers;
 use crate::units;

@@ -5,7 +5,7 @@ mod directives;
 use crate::cookie::{CookieError, CookieSettings, SameSite, Secure};
 use crate::hosts::Hosts;
 use crate::hosts::InvalidHost;
-use crate::limit::Limits;
+use crate::limit::{DEFAULT_LIMITS, Limits};
 use crate::login_url::LoginUrl;
 use crate::peers::Peers;
 use directives::Arguments;
@@ -331,8 +331,6 @@ impl Builder {
 
 const DEFAULT_SESSION: SessionTimes =
     SessionTimes { idle: 3600, max: 12 * 3600, renew: Renew::Any };
-
-const DEFAULT_LIMITS: Limits = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
 
 fn default_checks() -> Checks {
     Checks { pool: "default".into(), running: 2, waiting: 64 }

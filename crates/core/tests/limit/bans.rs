@@ -1,11 +1,10 @@
 //! Bans: of whom, how long, and how they end.
 
 use super::*;
-use authgate_core::limit::{Ban, Subject};
+use authgate_core::limit::{Ban, Banned};
 
 const HERE: &str = "192.0.2.7";
-const ALICE: Attempt<'static> =
-    Attempt { network: Network::V4([192, 0, 2, 7]), user: "alice", device: None, credential: None };
+static ALICE: LazyLock<Attempt<'static>> = LazyLock::new(|| attempt(HERE, "alice"));
 
 #[test]
 fn five_failures_ban_a_network_and_no_other() {
@@ -159,15 +158,15 @@ fn bans_are_listed_while_they_are_in_force() {
     table.exhaust("alice", NOW + 1000);
     table.fail_times(4, &attempt(HERE, "bob"), NOW);
     let limiter = table.limiter();
-    let alice = Ban { subject: Subject::User(limiter.user_key("alice")), seconds: 299 };
-    let network = Ban { subject: Subject::Network(v6), seconds: 298 };
+    let alice = Ban { subject: Banned::User(limiter.user_key("alice")), seconds: 299 };
+    let network = Ban { subject: Banned::Network(v6), seconds: 298 };
     let mut bans: Vec<_> = limiter.bans(NOW + 2000).collect();
     bans.sort_by_key(|ban| ban.seconds);
     assert_eq!(bans, [network, alice]);
     assert_eq!(limiter.bans(NOW + LIMITS.ban).collect::<Vec<_>>(), [Ban { seconds: 1, ..alice }]);
     assert_eq!(limiter.bans(NOW + LIMITS.ban + 1000).count(), 0);
-    // The fifty of alice and their name, two networks and bob.
-    assert_eq!(limiter.used(), 54);
+    // The fifty of alice and their name, two networks and bob, and what each of them tried.
+    assert_eq!(limiter.used(), 54 + 59);
 }
 
 #[test]

@@ -1,23 +1,30 @@
-//! F75: a credential that comes with each request counts once, from one network.
+//! F75, J121: what is known of a credential of one network, by form or Basic.
 
 use super::*;
-use authgate_core::basic::{Digest, DigestKey};
+use authgate_core::limit::ABANDONED;
 
 const HERE: &str = "192.0.2.7";
 
-fn digest(password: &str) -> Digest {
-    DigestKey::new(&[7; 32]).digest("alice", password.as_bytes(), "hash")
+/// Sends a credential whose password is wrong; whether it was checked.
+fn send(table: &mut Table, attempt: &Attempt<'_>, now: u64) -> bool {
+    match table.reserve(attempt, now) {
+        Decision::Granted(tried) => table.settle(tried, Settled::Failed, now),
+        Decision::Fails => return false,
+        other => panic!("{other:?} for {attempt:?} at {now}"),
+    }
+    true
 }
 
-fn basic<'a>(address: &str, user: &'a str, password: &str) -> Attempt<'a> {
-    Attempt { credential: Some(digest(password)), ..attempt(address, user) }
+/// The form with this password.
+fn form<'a>(address: &str, user: &'a str, password: &str) -> Attempt<'a> {
+    Attempt { by: By::Form { device: None }, ..basic(address, user, password) }
 }
 
 #[test]
 fn f75_the_same_failing_credential_bans_nobody() {
     let mut table = Table::of(1024);
     for round in 0..1000 {
-        table.fail(&basic(HERE, "alice", "old"), NOW + round);
+        send(&mut table, &basic(HERE, "alice", "old"), NOW + round);
     }
     // It has counted once: four more of the form ban the network.
     table.fail_times(3, &attempt(HERE, "bob"), NOW + 1000);
@@ -29,16 +36,64 @@ fn f75_the_same_failing_credential_bans_nobody() {
 }
 
 #[test]
-fn f75_many_clients_of_one_network_with_it_at_once_count_once() {
+fn j120_three_double_clicks_with_one_wrong_password_ban_nobody() {
+    let mut table = Table::of(1024);
+    for round in 0..6 {
+        let checked = send(&mut table, &form(HERE, "alice", "typo"), NOW + round);
+        assert_eq!(checked, round == 0, "{round}");
+    }
+    // The same by Basic is the same.
+    assert!(!send(&mut table, &basic(HERE, "alice", "typo"), NOW + 10));
+    table.fail_times(3, &attempt(HERE, "bob"), NOW + 20);
+    assert!(table.lets_through(&attempt(HERE, "bob"), NOW + 20), "one failure and three");
+}
+
+#[test]
+fn j121_wrong_credentials_over_and_over_are_checked_once_within_find() {
+    let mut table = Table::of(1024);
+    let mut checks = 0;
+    // Ten a second for an hour, of four passwords.
+    for tick in 0..36_000 {
+        let password = format!("wrong{}", tick % 4);
+        checks += u32::from(send(&mut table, &basic(HERE, "alice", &password), NOW + tick * 100));
+    }
+    assert!((4 * 30..=4 * 31).contains(&checks), "four in two minutes, not {checks}");
+}
+
+#[test]
+fn f75_many_clients_of_one_network_with_it_at_once_are_one_check() {
     let mut table = Table::of(1024);
     let same = basic(HERE, "alice", "old");
+    let Decision::Granted(tried) = table.reserve(&same, NOW) else {
+        panic!("the first is granted")
+    };
     for _ in 0..20 {
-        let granted: Vec<_> = (0..4).map(|_| table.grant(&same, NOW)).collect();
-        for reservation in granted {
-            table.settle(reservation, Settled::Failed, NOW);
-        }
+        assert_eq!(table.reserve(&same, NOW), Decision::Follow);
     }
+    table.settle(tried, Settled::Failed, NOW);
+    assert_eq!(table.reserve(&same, NOW), Decision::Fails);
     assert!(table.lets_through(&attempt(HERE, "bob"), NOW));
+}
+
+#[test]
+fn g80_what_was_not_checked_is_checked_by_the_next() {
+    let mut table = Table::of(1024);
+    let same = basic(HERE, "alice", "old");
+    let Decision::Granted(tried) = table.reserve(&same, NOW) else { panic!("granted") };
+    table.settle(tried, Settled::Unchecked, NOW);
+    assert!(send(&mut table, &same, NOW));
+}
+
+#[test]
+fn g80_a_check_of_which_nothing_is_heard_is_taken_over() {
+    let mut table = Table::of(1024);
+    let same = basic(HERE, "alice", "right");
+    let Decision::Granted(tried) = table.reserve(&same, NOW) else { panic!("granted") };
+    let later = NOW + ABANDONED - 1;
+    assert_eq!(table.reserve(&same, later), Decision::Follow);
+    table.limiter().touch(&tried, later);
+    assert_eq!(table.reserve(&same, later + ABANDONED - 1), Decision::Follow);
+    assert!(matches!(table.reserve(&same, later + ABANDONED), Decision::Granted(_)));
 }
 
 #[test]
@@ -47,9 +102,7 @@ fn f75_another_password_counts_again() {
     for password in ["a", "b", "c", "d", "e"] {
         for _ in 0..3 {
             assert!(table.lets_through(&attempt(HERE, "bob"), NOW), "{password}");
-            if let Decision::Granted(tried) = table.reserve(&basic(HERE, "alice", password), NOW) {
-                table.settle(tried, Settled::Failed, NOW);
-            }
+            send(&mut table, &basic(HERE, "alice", password), NOW);
             if password == "e" {
                 break;
             }
@@ -60,14 +113,14 @@ fn f75_another_password_counts_again() {
 }
 
 #[test]
-fn f75_from_another_network_it_counts_again() {
+fn f75_from_another_network_it_is_checked_and_counts_again() {
     let mut table = Table::of(4096);
     let limits = table.limits;
     for number in 0..limits.user_retries {
-        let other = Attempt { credential: Some(digest("old")), ..from(number, "alice") };
-        table.fail(&other, NOW);
+        let other = Attempt { network: network(number), ..basic("192.0.2.1", "alice", "old") };
+        assert!(send(&mut table, &other, NOW), "no network learns from another");
         if number + 1 < limits.user_retries {
-            table.fail(&other, NOW);
+            assert!(!send(&mut table, &other, NOW));
         }
     }
     let banned = limited(300, LimitReason::User);
@@ -79,7 +132,7 @@ fn f75_from_another_network_it_counts_again() {
 fn f75_of_one_slash_64_it_counts_once() {
     let mut table = Table::of(4096);
     for number in 0..100 {
-        table.fail(&basic(&format!("2001:db8::{number:x}"), "alice", "old"), NOW);
+        send(&mut table, &basic(&format!("2001:db8::{number:x}"), "alice", "old"), NOW);
     }
     assert!(table.lets_through(&attempt("2001:db8::1", "alice"), NOW));
 }
@@ -90,7 +143,7 @@ fn f75_after_find_it_counts_again_and_alone_never_bans() {
     let same = basic(HERE, "alice", "old");
     // Every ten seconds for an hour, as a scraper does.
     for seconds in (0..3600).step_by(10) {
-        table.fail(&same, NOW + seconds * 1000);
+        send(&mut table, &same, NOW + seconds * 1000);
     }
     let last = NOW + 3600 * 1000;
     table.fail_times(3, &attempt(HERE, "bob"), last);
@@ -101,10 +154,10 @@ fn f75_after_find_it_counts_again_and_alone_never_bans() {
 fn f75_after_find_it_counts_beside_others() {
     let mut table = Table::of(1024);
     let same = basic(HERE, "alice", "old");
-    table.fail(&same, NOW);
+    send(&mut table, &same, NOW);
     let later = NOW + LIMITS.find;
     table.fail_times(4, &attempt(HERE, "bob"), later);
-    table.fail(&same, later);
+    send(&mut table, &same, later);
     assert_eq!(table.reserve(&same, later), limited(300, LimitReason::Network));
 }
 
@@ -113,13 +166,14 @@ fn f75_a_success_counts_for_nothing_and_forgives_nothing() {
     let mut table = Table::of(1024);
     table.fail_times(4, &attempt(HERE, "bob"), NOW);
     for _ in 0..100 {
-        let tried = table.grant(&basic(HERE, "alice", "right"), NOW);
+        let right = form(HERE, "alice", "right");
+        let Decision::Granted(tried) = table.reserve(&right, NOW) else { panic!("granted") };
         table.settle(tried, Settled::Succeeded, NOW);
-        let tried = table.grant(&basic(HERE, "alice", "right"), NOW);
+        let Decision::Granted(tried) = table.reserve(&right, NOW) else { panic!("granted") };
         table.settle(tried, Settled::Unchecked, NOW);
     }
     // What has not failed before counts at its first failure.
-    table.fail(&basic(HERE, "alice", "right"), NOW);
+    send(&mut table, &form(HERE, "alice", "right"), NOW);
     assert_eq!(table.reserve(&attempt(HERE, "bob"), NOW), limited(300, LimitReason::Network));
 }
 
@@ -133,7 +187,7 @@ fn f69_basic_tries_under_way_are_bounded_like_the_form_s() {
         .filter_map(|decision| match decision {
             Decision::Granted(reservation) => Some(reservation),
             Decision::Undecided => None,
-            Decision::Limited(limited) => panic!("{limited:?}"),
+            other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(granted.len(), 5);
@@ -145,27 +199,13 @@ fn f69_basic_tries_under_way_are_bounded_like_the_form_s() {
 }
 
 #[test]
-fn f69_a_failing_credential_that_counts_no_more_leaves_no_try_behind() {
-    let mut table = Table::of(1024);
-    table.fail_times(4, &attempt(HERE, "bob"), NOW);
-    let same = Attempt { credential: Some(digest("old")), ..attempt("192.0.2.8", "alice") };
-    table.fail(&same, NOW);
-    for _ in 0..10 {
-        table.fail(&same, NOW);
-        // With a try left behind, the last one that may fail would wait for it.
-        table.lets_through(&attempt("192.0.2.8", "carol"), NOW);
-    }
-    table.fail_times(3, &attempt("192.0.2.8", "dave"), NOW);
-    assert!(table.lets_through(&attempt("192.0.2.8", "erin"), NOW));
-}
-
-#[test]
 fn f74_credentials_push_out_neither_bans_nor_networks_near_to_one() {
     let mut table = Table::of(8);
     table.fail_times(5, &attempt(HERE, "alice"), NOW);
     table.fail_times(3, &attempt("192.0.2.8", "bob"), NOW);
     for number in 0..200 {
-        let attempt = Attempt { credential: Some(digest(&number.to_string())), ..unix("carol") };
+        let password = number.to_string();
+        let attempt = Attempt { network: Network::Unix, ..basic(HERE, "carol", &password) };
         if let Decision::Granted(tried) = table.reserve(&attempt, NOW) {
             table.settle(tried, Settled::Failed, NOW);
         }
@@ -189,4 +229,26 @@ fn a_table_without_slots_grants_all() {
             table.settle(tried, Settled::Failed, NOW);
         }
     }
+}
+
+#[test]
+fn j121_with_limit_off_a_credential_that_fails_is_checked_once_and_nobody_is_banned() {
+    let mut table = Table::of(1024);
+    let mut checks = 0;
+    for number in 0..1000 {
+        let password = format!("wrong{}", number % 100);
+        let attempt = basic(HERE, "alice", &password);
+        let mut limiter = table.limiter();
+        (limiter.limits, limiter.places.limits) = (None, None);
+        match limiter.reserve(&attempt, NOW) {
+            Decision::Granted(tried) => {
+                checks += 1;
+                limiter.settle(tried, Settled::Failed, NOW);
+            }
+            Decision::Fails => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(checks, 100);
+    assert_eq!(table.limiter().bans(NOW).count(), 0);
 }

@@ -6,43 +6,63 @@ mod bans;
 mod cases;
 mod credential;
 mod device;
+mod guesser;
 mod model;
+mod places;
 mod table;
 mod tries;
 
-use authgate_core::limit::{Attempt, Decision, LimitReason, Limited, Limiter, Limits};
-use authgate_core::limit::{Reservation, Settled, Slot};
+use authgate_core::limit::{Attempt, By, Decision, Digest, DigestKey, LimitReason, Limited};
+use authgate_core::limit::{Limiter, Limits, PlaceSlot, Places, Reservation, Settled, Slot};
 use authgate_core::network::Network;
 use authgate_core::token::SessionId;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const LIMITS: Limits = Limits { retries: 5, find: 120_000, ban: 300_000, user_retries: 50 };
 const NOW: u64 = 1_000_000;
+/// How long a credential that held is taken without a check.
+const TTL: u64 = 300_000;
 
 /// A limiter with its memory.
 struct Table {
     limits: Limits,
     slots: Vec<Slot>,
+    places: Vec<PlaceSlot>,
 }
 
 impl Table {
     fn of(slots: usize) -> Self {
-        Self { limits: LIMITS, slots: vec![Slot::default(); slots] }
+        let places = std::iter::repeat_with(PlaceSlot::default).take(slots / 8).collect();
+        Self { limits: LIMITS, slots: vec![Slot::default(); slots], places }
     }
 
     fn limiter(&mut self) -> Limiter<'_> {
-        Limiter { limits: self.limits, key: &[7; 16], slots: &mut self.slots }
+        self.limiter_at(NOW)
     }
 
+    fn limiter_at(&mut self, now: u64) -> Limiter<'_> {
+        let Self { limits, slots, places } = self;
+        let limits = Some(*limits);
+        let places = Places { slots: places, key: &[7; 16], ttl: TTL, limits, now };
+        Limiter { limits, key: &[7; 16], slots, places }
+    }
+
+    /// Which refusal the log has a line of is for the tests of that alone.
     fn reserve(&mut self, attempt: &Attempt<'_>, now: u64) -> Decision {
-        self.limiter().reserve(attempt, now)
+        match self.limiter_at(now).reserve(attempt, now) {
+            Decision::Limited(limited) => Decision::Limited(Limited { is_first: false, ..limited }),
+            other => other,
+        }
     }
 
     fn settle(&mut self, reservation: Reservation, how: Settled, now: u64) {
-        self.limiter().settle(reservation, how, now);
+        self.limiter_at(now).settle(reservation, how, now);
     }
 
+    /// A try with a password that nobody has tried before.
     fn grant(&mut self, attempt: &Attempt<'_>, now: u64) -> Reservation {
-        match self.reserve(attempt, now) {
+        match self.reserve(&Attempt { digest: fresh(), ..*attempt }, now) {
             Decision::Granted(reservation) => reservation,
             other => panic!("{other:?} for {attempt:?} at {now}"),
         }
@@ -65,7 +85,8 @@ impl Table {
 
     /// Whether a login would be let through; undone at once.
     fn lets_through(&mut self, attempt: &Attempt<'_>, now: u64) -> bool {
-        let Decision::Granted(reservation) = self.reserve(attempt, now) else { return false };
+        let attempt = Attempt { digest: fresh(), ..*attempt };
+        let Decision::Granted(reservation) = self.reserve(&attempt, now) else { return false };
         self.settle(reservation, Settled::Unchecked, now);
         true
     }
@@ -77,7 +98,7 @@ fn network(number: u32) -> Network {
 }
 
 fn from(number: u32, user: &str) -> Attempt<'_> {
-    Attempt { network: network(number), user, device: None, credential: None }
+    by_form(network(number), user)
 }
 
 fn at(address: &str) -> Network {
@@ -85,17 +106,38 @@ fn at(address: &str) -> Network {
 }
 
 fn attempt<'a>(address: &str, user: &'a str) -> Attempt<'a> {
-    Attempt { network: at(address), user, device: None, credential: None }
+    by_form(at(address), user)
 }
 
 fn unix(user: &str) -> Attempt<'_> {
-    Attempt { network: Network::of(None), user, device: None, credential: None }
+    by_form(Network::of(None), user)
+}
+
+/// A login by the form with a password that nobody has tried before.
+fn by_form(network: Network, user: &str) -> Attempt<'_> {
+    Attempt { network, user, digest: fresh(), by: By::Form { device: None } }
+}
+
+/// The same by Basic, with this password.
+fn basic<'a>(address: &str, user: &'a str, password: &str) -> Attempt<'a> {
+    Attempt { network: at(address), user, digest: digest(user, password), by: By::Basic }
 }
 
 fn on_device(attempt: Attempt<'_>, device: u8) -> Attempt<'_> {
-    Attempt { device: Some(SessionId([device; 16])), ..attempt }
+    Attempt { by: By::Form { device: Some(SessionId([device; 16])) }, ..attempt }
+}
+
+fn digest(user: &str, password: &str) -> Digest {
+    static KEY: LazyLock<DigestKey> = LazyLock::new(|| DigestKey::new(&[7; 32]));
+    KEY.digest(user, password.as_bytes(), "hash")
+}
+
+/// That of a credential that is like no other.
+fn fresh() -> Digest {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    digest("", &COUNT.fetch_add(1, Ordering::Relaxed).to_string())
 }
 
 fn limited(seconds: u32, reason: LimitReason) -> Decision {
-    Decision::Limited(Limited { seconds, reason })
+    Decision::Limited(Limited { seconds, reason, is_first: false })
 }

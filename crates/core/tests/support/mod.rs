@@ -6,12 +6,13 @@ pub(crate) mod directives;
 pub(crate) mod pages;
 pub(crate) mod table;
 
-use authgate_core::basic::{self, DigestKey};
 use authgate_core::ended::{Bucket, Ended, Head, Slot};
 use authgate_core::gate::{Decision, Gate, Identity, Session, Verdict};
 use authgate_core::hosts::HostPattern;
 use authgate_core::journal::{Record, UserTag};
 use authgate_core::keyring::{KeyRing, Keys};
+use authgate_core::limit::{self, DigestKey, Limiter, PlaceSlot, Places};
+use authgate_core::network::Network;
 use authgate_core::pages::Action;
 use authgate_core::reply::Reply;
 use authgate_core::request::{Method, RequestHead, Scheme};
@@ -41,8 +42,8 @@ pub(crate) struct Realm {
     head: Head,
     slots: Vec<Slot>,
     buckets: Vec<Bucket>,
-    basic: Vec<basic::Slot>,
-    basic_key: DigestKey,
+    places: Vec<PlaceSlot>,
+    digest_key: DigestKey,
 }
 
 /// A session that has ended.
@@ -85,8 +86,8 @@ pub(crate) fn realm_with(directives: &[(&str, &[&str])]) -> Realm {
         head: Head::default(),
         slots: core::iter::repeat_with(Slot::default).take(64).collect(),
         buckets: core::iter::repeat_with(Bucket::default).take(16).collect(),
-        basic: core::iter::repeat_with(basic::Slot::default).take(64).collect(),
-        basic_key: DigestKey::new(&[3; 32]),
+        places: core::iter::repeat_with(PlaceSlot::default).take(64).collect(),
+        digest_key: DigestKey::new(&[3; 32]),
     }
 }
 
@@ -105,13 +106,30 @@ impl Realm {
         Ended { head: &self.head, slots: &self.slots, buckets: &self.buckets }
     }
 
-    pub(crate) fn basic(&self) -> basic::Table<'_> {
-        basic::Table { slots: &self.basic, ttl: self.settings.basic_cache }
+    /// The places, as of `now` in seconds.
+    pub(crate) fn places(&self, now: u64) -> Places<'_> {
+        Places {
+            slots: &self.places,
+            key: &[5; 16],
+            ttl: 1000 * self.settings.basic_cache,
+            limits: self.settings.limits,
+            now: 1000 * now,
+        }
+    }
+
+    /// A limiter with no counter but these.
+    pub(crate) fn limiter<'a>(&'a self, slots: &'a mut [limit::Slot], now: u64) -> Limiter<'a> {
+        Limiter { limits: self.settings.limits, key: &[5; 16], slots, places: self.places(now) }
     }
 
     pub(crate) fn gate(&self) -> Gate<'_> {
-        let Self { settings, users, ring, basic_key, .. } = self;
-        Gate { settings, users, ring, ended: self.ended(), basic: self.basic(), basic_key }
+        self.gate_at(NOW)
+    }
+
+    /// The gate whose clock says so.
+    pub(crate) fn gate_at(&self, now: u64) -> Gate<'_> {
+        let Self { settings, users, ring, digest_key, .. } = self;
+        Gate { settings, users, ring, ended: self.ended(), places: self.places(now), digest_key }
     }
 
     /// What a session token says that is made `NOW`, by default settings.
@@ -158,7 +176,7 @@ impl Realm {
     }
 
     pub(crate) fn decision(&self, request: &Request, now: u64) -> Decision {
-        request.with_head(|head| self.gate().decide(head, now))
+        request.with_head(|head| self.gate_at(now).decide(head, now))
     }
 
     /// The verdict in a word: its `$authgate_status`, and who it is.
@@ -185,6 +203,9 @@ pub(crate) fn session_of(identity: &Identity) -> Session {
 /// The names of the server that requests come to.
 pub(crate) const SERVER_NAMES: [&str; 3] = ["gate.example", "*.gate.example", "~^x"];
 
+/// Where requests come from unless they say otherwise.
+pub(crate) const HOME: Network = Network::V4([192, 0, 2, 7]);
+
 /// A request, owned.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -192,6 +213,7 @@ pub(crate) struct Request {
     target: Vec<u8>,
     host: Option<&'static str>,
     scheme: Option<Scheme>,
+    network: Network,
     tls: bool,
     cookies: Vec<String>,
     authorization: Option<String>,
@@ -205,6 +227,7 @@ pub(crate) fn request(method: Method, target: impl Into<Vec<u8>>) -> Request {
         target: target.into(),
         host: None,
         scheme: None,
+        network: HOME,
         tls: false,
         cookies,
         authorization: None,
@@ -241,6 +264,10 @@ impl Request {
     /// The scheme that another proxy tells.
     pub(crate) fn scheme(self, scheme: Scheme) -> Self {
         Self { scheme: Some(scheme), ..self }
+    }
+
+    pub(crate) fn from(self, network: Network) -> Self {
+        Self { network, ..self }
     }
 
     pub(crate) fn tls(self) -> Self {
@@ -299,6 +326,7 @@ impl Request {
             query: halves.next().unwrap_or_default(),
             host: self.host.map(str::as_bytes),
             scheme: self.scheme,
+            network: self.network,
             server_names: &names,
             tls: self.tls,
             cookies: &cookies,
