@@ -1,5 +1,6 @@
 //! The configuration of `http` and of each server, and what all directives share.
 
+use super::chain::{self, Confs};
 use super::entry::guard;
 use super::location::Directive;
 use super::log;
@@ -10,7 +11,7 @@ use crate::realm::Realm;
 use authgate_core::hosts::Hosts;
 use authgate_core::settings::Settings;
 use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK};
-use ngx::ffi::{ngx_conf_t, ngx_log_t, ngx_pool_cleanup_add, ngx_str_t};
+use ngx::ffi::{ngx_conf_t, ngx_http_get_variable_pt, ngx_log_t, ngx_pool_cleanup_add, ngx_str_t};
 use std::ffi::{c_char, c_void};
 use std::fmt;
 use std::ptr::null_mut;
@@ -22,6 +23,17 @@ pub(super) struct MainConf {
     realms: Vec<Rc<Realm>>,
     /// Whether any location shows the metrics.
     pub(super) metrics: bool,
+    /// nginx's own handler of `$remote_user`, for locations without a gate. Here, since a reload that fails
+    /// may have another module's, which nginx then unloads.
+    pub(super) unverified: ngx_http_get_variable_pt,
+    /// Where nginx keeps this one among those of all modules, once it runs.
+    among: Option<Confs>,
+}
+
+impl Drop for MainConf {
+    fn drop(&mut self) {
+        self.among.into_iter().for_each(chain::end);
+    }
 }
 
 /// What a server says: the realms that any of its locations names.
@@ -52,6 +64,12 @@ impl MainConf {
     /// Whether there is anything to do at all.
     pub(super) fn is_used(&self) -> bool {
         self.metrics || !self.realms.is_empty()
+    }
+
+    /// nginx has taken the configuration.
+    pub(super) fn begin(&mut self, among: Confs) {
+        self.among = Some(among);
+        chain::begin(among);
     }
 
     pub(super) fn add(&mut self, realm: Rc<Realm>) {

@@ -1,7 +1,6 @@
 //! The response header, after every other module but the writer: the fields of our own answers, the
 //! renewed cookie, and no cookie of our name from an application.
 
-use super::entry::guard;
 use super::headers;
 use super::log;
 use super::reply::push_header;
@@ -11,36 +10,10 @@ use super::visit::Visit;
 use crate::access;
 use authgate_core::response::{self, Private};
 use http::HeaderValue;
-use ngx::ffi::{
-    NGX_ERROR, ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_header_filter,
-    ngx_int_t, ngx_table_elt_t,
-};
+use ngx::ffi::ngx_table_elt_t;
 
-static mut NEXT: ngx_http_output_header_filter_pt = None;
-
-/// Puts the filter before those that nginx has set so far.
-pub(super) fn install() {
-    // SAFETY: configuration is read by one thread, before any request.
-    unsafe {
-        NEXT = ngx_http_top_header_filter;
-        ngx_http_top_header_filter = Some(filter);
-    }
-}
-
-unsafe extern "C" fn filter(raw: *mut ngx_http_request_t) -> ngx_int_t {
-    let done = guard(None, || {
-        // SAFETY: nginx calls this with a live request, on the event loop.
-        unsafe { Request::new(raw) }.and_then(apply)
-    });
-    // SAFETY: NEXT is set before the first request and then only read.
-    match (done, unsafe { NEXT }) {
-        // SAFETY: the next filter takes the same request.
-        (Some(()), Some(next)) => unsafe { next(raw) },
-        _ => NGX_ERROR as ngx_int_t,
-    }
-}
-
-fn apply(request: Request<'_>) -> Option<()> {
+/// `None` where the header cannot be sent: memory is short.
+pub(super) fn apply(request: Request<'_>) -> Option<()> {
     if request.server().realms().is_empty() {
         return Some(());
     }

@@ -6,6 +6,7 @@
 pub(crate) mod background;
 mod bits;
 pub(crate) mod body;
+mod chain;
 pub(crate) mod checks;
 pub(crate) mod clock;
 mod conf;

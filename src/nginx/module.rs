@@ -8,7 +8,7 @@ use super::conf::{self, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::location::{self, LocationConf, directives};
 use super::request::Request;
-use super::{clock, filter, listen, log, process, realm_block, variables};
+use super::{chain, clock, listen, log, process, realm_block, variables};
 use crate::access::{self, Phase};
 use crate::login;
 use crate::realm::Realm;
@@ -120,6 +120,7 @@ static FILTER_CONTEXT: ngx_http_module_t = ngx_http_module_t {
 pub(super) static mut ngx_http_authgate_module: ngx_module_t = ngx_module_t {
     ctx: addr_of!(GATE_CONTEXT).cast_mut().cast(),
     commands: addr_of_mut!(COMMANDS).cast(),
+    init_module: Some(init_module),
     init_process: Some(init_process),
     ..MODULE
 };
@@ -173,14 +174,21 @@ pub(super) fn tag() -> *mut c_void {
 }
 
 /// # Safety
-/// `r` is a live request.
+/// `r` is a live request of a configuration that knows us.
+pub(super) unsafe fn main_conf_of(r: *mut ngx_http_request_t) -> *const MainConf {
+    // SAFETY: nginx gave the module its index, and create_main_conf made this.
+    unsafe { (*(*r).main_conf.add(ngx_http_authgate_module.ctx_index)).cast() }
+}
+
+/// # Safety
+/// `r` is a live request of a configuration that knows us.
 pub(super) unsafe fn location_conf(r: *mut ngx_http_request_t) -> *const LocationConf {
     // SAFETY: nginx gave the module its index, and create_loc_conf made this.
     unsafe { (*(*r).loc_conf.add(ngx_http_authgate_module.ctx_index)).cast() }
 }
 
 /// # Safety
-/// `r` is a live request.
+/// `r` is a live request of a configuration that knows us.
 pub(super) unsafe fn server_conf(r: *mut ngx_http_request_t) -> *const ServerConf {
     // SAFETY: as for the location.
     unsafe { server_conf_at((*r).srv_conf).cast() }
@@ -235,7 +243,8 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         // SAFETY: nginx calls this with its configuration.
         let cf = unsafe { &mut *cf };
         variables::add(cf)?;
-        variables::take_over_remote_user(core_conf(cf))
+        main_conf(cf).unverified = variables::take_over_remote_user(core_conf(cf))?;
+        Some(())
     })
 }
 
@@ -268,7 +277,7 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
         if main_conf(unsafe { &mut *cf }).is_used() {
-            filter::install();
+            chain::install();
         }
         Some(())
     })
@@ -291,6 +300,22 @@ unsafe fn push<T>(array: &mut ngx_array_t, value: T) -> Option<()> {
 fn hook(body: impl FnOnce() -> Option<()>) -> ngx_int_t {
     let done = guard(None, body);
     if done.is_some() { NGX_OK as ngx_int_t } else { NGX_ERROR as ngx_int_t }
+}
+
+/// nginx has taken the configuration, all of it.
+unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    hook(|| {
+        // SAFETY: nginx calls this with the cycle that it has configured, and us among its modules.
+        unsafe {
+            let Some(http) = http_of(cycle).as_ref() else { return Some(()) };
+            let main = *http.main_conf.add(ngx_http_authgate_module.ctx_index);
+            let main = main.cast::<MainConf>().as_mut()?;
+            if main.is_used() {
+                main.begin(http.main_conf);
+            }
+        }
+        Some(())
+    })
 }
 
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
@@ -318,17 +343,26 @@ pub(crate) fn running_realms() -> Vec<Rc<Realm>> {
     realms_of(unsafe { ngx_cycle })
 }
 
-/// The realms of a cycle; none where it has no `http`.
+/// The realms of a cycle; none where it has no `http`, or does not know us.
 fn realms_of(cycle: *mut ngx_cycle_t) -> Vec<Rc<Realm>> {
-    // SAFETY: a configured cycle has a place for each module's configuration; that of http is null
-    // or its context, where create_main_conf made ours.
+    // SAFETY: where the configuration that names us runs create_main_conf made ours.
     unsafe {
-        let index = (*addr_of!(ngx_http_module)).index;
-        let http = (*(*cycle).conf_ctx.add(index)).cast::<ngx_http_conf_ctx_t>();
-        let Some(http) = http.as_ref() else { return Vec::new() };
+        let Some(http) = http_of(cycle).as_ref() else { return Vec::new() };
+        if !chain::runs(http.main_conf) {
+            return Vec::new();
+        }
         let main = *http.main_conf.add(ngx_http_authgate_module.ctx_index);
         main.cast::<MainConf>().as_ref().map_or_else(Vec::new, |main| main.realms().to_vec())
     }
+}
+
+/// What a cycle says of `http`; null where it has none.
+///
+/// # Safety
+/// `cycle` is configured: it has a place for the configuration of each of its modules.
+unsafe fn http_of(cycle: *mut ngx_cycle_t) -> *const ngx_http_conf_ctx_t {
+    // SAFETY: by the caller's promise.
+    unsafe { (*(*cycle).conf_ctx.add((*addr_of!(ngx_http_module)).index)).cast() }
 }
 
 unsafe extern "C" fn post_read_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {
@@ -350,6 +384,7 @@ fn handle(
     handler: fn(Request<'_>) -> Phase,
 ) -> ngx_int_t {
     const FAILED: ngx_int_t = 500;
+    chain::ensure();
     guard(FAILED, || {
         // SAFETY: nginx calls handlers with a live request, on the event loop.
         let Some(request) = (unsafe { Request::new(raw) }) else { return FAILED };

@@ -3,7 +3,7 @@
 use super::log;
 use super::request::{Request, string};
 use super::visit::Visit;
-use super::{bits, body};
+use super::{bits, body, chain};
 use crate::realm::Realm;
 use authgate_core::event::Event;
 use authgate_core::reply::Reply;
@@ -70,6 +70,7 @@ pub(crate) fn record(request: Request<'_>, realm: &Realm, event: &Event) {
 
 /// Sends an answer that nothing goes with and ends the request.
 pub(crate) fn deliver(request: Request<'_>, visit: &Visit<'_>, reply: Reply) -> Sent {
+    chain::ensure();
     // SAFETY: a live request that nothing has answered yet, finalized here alone.
     unsafe {
         let raw = request.raw();

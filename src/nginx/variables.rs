@@ -1,6 +1,7 @@
 //! The variables, computed on first use, and `$remote_user`: the verified user wherever a realm is on.
 
 use super::entry::guard;
+use super::module;
 use super::request::{Request, bytes, string};
 use super::visit::Visit;
 use crate::access;
@@ -51,22 +52,20 @@ pub(super) fn add(cf: &mut ngx_conf_t) -> Option<()> {
     Some(())
 }
 
-/// nginx's own handler of `$remote_user`, for locations without a gate.
-static mut UNVERIFIED: ngx_http_get_variable_pt = None;
-
 /// Makes `$remote_user` the verified user wherever a gate is on. The core's variables cannot be
-/// replaced by adding one of their name: the entry itself is changed.
-pub(super) fn take_over_remote_user(core: &ngx_http_core_main_conf_t) -> Option<()> {
+/// replaced by adding one of their name: the entry itself is changed. Gives the handler that it had.
+pub(super) fn take_over_remote_user(
+    core: &ngx_http_core_main_conf_t,
+) -> Option<ngx_http_get_variable_pt> {
     // SAFETY: while configuration is read, the keys are an array of names with their variables.
     unsafe {
         let keys = core.variables_keys.as_ref()?.keys.as_slice::<ngx_hash_key_t>();
         let remote_user = string(b"remote_user");
         let key = keys.iter().find(|key| key.key.as_bytes() == remote_user.as_bytes())?;
         let variable = key.value.cast::<ngx_http_variable_t>().as_mut()?;
-        UNVERIFIED = variable.get_handler.replace(get_remote_user);
         variable.flags |= NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
+        Some(variable.get_handler.replace(get_remote_user))
     }
-    Some(())
 }
 
 unsafe extern "C" fn get(
@@ -89,10 +88,10 @@ unsafe extern "C" fn get_remote_user(
     data: usize,
 ) -> ngx_int_t {
     guard(NGX_ERROR as ngx_int_t, || {
-        // SAFETY: nginx calls this with a live request and a value to fill; UNVERIFIED was set
-        // while configuration was read.
+        // SAFETY: nginx calls this with a live request, of a configuration that knows us, and a value to
+        // fill; the other handler takes the same.
         unsafe {
-            match (Request::new(raw), UNVERIFIED) {
+            match (Request::new(raw), (*module::main_conf_of(raw)).unverified) {
                 (Some(request), _) if request.location().judge().is_some() => {
                     fill(Some(request), &mut *value, text(request, Variable::User).as_deref())
                 }
