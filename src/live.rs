@@ -1,7 +1,7 @@
 //! The users file and the groups file, read again when someone has edited one: no reload needed.
 
 use crate::nginx::zone::Topic;
-use crate::nginx::{background, clock, log, module, process};
+use crate::nginx::{background, clock, faults, log, module, process};
 use crate::realm::Realm;
 use crate::users::{Both, Loaded, Mistake, Reread, UsersFiles};
 use authgate_core::users::Users;
@@ -73,16 +73,21 @@ pub(crate) fn tick(realm: &Realm) {
 fn read(realm: &Realm, watched: &Watched) -> bool {
     let name = realm.settings.name.clone();
     let Watched { files, taken, .. } = watched.clone();
-    background::run(move || {
-        let reread = files.reread(taken);
-        Box::new(move || {
-            // The realm may have become another one meanwhile, in a single process that reloads.
-            let realms = module::running_realms();
-            let realm = realms.iter().find(|realm| realm.settings.name == name);
-            if let Some(realm) = realm.filter(|realm| realm.watched.borrow().files == files) {
-                take(realm, reread);
-            }
-        })
+    let work = {
+        let files = files.clone();
+        move || {
+            faults::in_background("users");
+            files.reread(taken)
+        }
+    };
+    background::run(work, move |reread| {
+        // The realm may have become another one meanwhile, in a single process that reloads.
+        let realms = module::running_realms();
+        let realm = realms.iter().find(|realm| realm.settings.name == name);
+        if let Some(realm) = realm.filter(|realm| realm.watched.borrow().files == files) {
+            // Read again at the next look, where nothing has come of it.
+            take(realm, reread.unwrap_or(Reread::Moving));
+        }
     })
 }
 
@@ -125,10 +130,7 @@ fn replace(realm: &Realm, users: Users) {
     }
     let old = realm.users.replace(users);
     // Giving many users' memory back takes its time, too.
-    background::run(move || {
-        drop(old);
-        Box::new(|| ())
-    });
+    background::run(move || drop(old), drop);
 }
 
 /// One line for all workers about the same `what`; what lasts is said again each minute.

@@ -2,8 +2,9 @@
 //! several times a second what another nginx or the command has written.
 
 use crate::files::reason;
+use crate::nginx::background::{self, Panicked};
 use crate::nginx::zone::{JournalMarks, Topic};
-use crate::nginx::{background, clock, log, module, process};
+use crate::nginx::{clock, faults, log, module, process};
 use crate::realm::Realm;
 use authgate_core::journal::{self, Record};
 use authgate_core::keyring::Keys;
@@ -146,10 +147,7 @@ impl State {
         let file =
             self.journal.borrow().as_ref().filter(|_| self.unsynced.take()).map(Journal::file);
         if let Some(file) = file {
-            let begun = background::run(move || {
-                let synced = file.sync_data();
-                Box::new(move || warn_unsynced(synced))
-            });
+            let begun = background::run(move || file.sync_data(), warn_unsynced);
             self.unsynced.set(!begun);
         }
     }
@@ -240,22 +238,24 @@ fn read(realm: &Realm, journal: &mut Journal) -> io::Result<u64> {
 /// Has a thread write the journal anew. False where there is none.
 fn rewrite(realm: &Realm, replacement: Replacement, records: Vec<Record>, failures: u64) -> bool {
     let name = realm.settings.name.clone();
-    background::run(move || {
-        let result = replacement.write(&records);
-        Box::new(move || {
-            let realms = module::running_realms();
-            let realm = realms.iter().find(|realm| realm.settings.name == name);
-            if let Some(realm) = realm {
-                rewritten(realm, result, failures);
-            }
-        })
+    let work = move || {
+        faults::in_background("journal");
+        replacement.write(&records)
+    };
+    background::run(work, move |result| {
+        let realms = module::running_realms();
+        let realm = realms.iter().find(|realm| realm.settings.name == name);
+        if let Some(realm) = realm {
+            rewritten(realm, result, failures);
+        }
     })
 }
 
-fn rewritten(realm: &Realm, result: io::Result<bool>, failures: u64) {
+fn rewritten(realm: &Realm, result: Result<io::Result<bool>, Panicked>, failures: u64) {
     let (Some(state), Some(marks)) = (&realm.state, realm.zone.journal()) else { return };
     state.rewriting.set(false);
-    match result {
+    // What has panicked is tried again like what has failed; the alert names its place.
+    match result.unwrap_or(Ok(false)) {
         Ok(true) => {
             marks.saved.store(failures, Release);
             realm.zone.is_well(Topic::Journal);
@@ -273,8 +273,8 @@ fn complain(realm: &Realm, error: &io::Error) {
     }
 }
 
-fn warn_unsynced(synced: io::Result<()>) {
-    if let Err(error) = synced {
+fn warn_unsynced(synced: Result<io::Result<()>, Panicked>) {
+    if let Ok(Err(error)) = synced {
         log::crit(&format!("state cannot be brought to the disk: {error}"));
     }
 }

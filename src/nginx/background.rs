@@ -1,6 +1,7 @@
 //! Work that would keep the event loop: in nginx's thread pool, its result back on the loop.
 
-use super::entry::guard;
+pub(crate) use super::entry::Panicked;
+use super::entry::{caught, guard};
 use super::log;
 use super::request::string;
 use ngx::ffi::{
@@ -8,34 +9,36 @@ use ngx::ffi::{
     ngx_thread_task_post, ngx_thread_task_t,
 };
 use std::ffi::c_void;
-use std::panic::{self, AssertUnwindSafe};
 
 /// A piece of work. `task` comes first: nginx's pool knows this by its address.
 #[repr(C)]
-struct Job {
+struct Job<T> {
     task: ngx_thread_task_t,
-    /// Taken and called by the thread; gives what the event loop is to do.
-    work: Option<Box<dyn FnOnce() -> Done + Send>>,
-    done: Option<Done>,
+    /// Taken and called by the thread, which leaves the result.
+    work: Option<Box<dyn FnOnce() -> T + Send>>,
+    result: Option<Result<T, Panicked>>,
+    /// The event loop's alone.
+    then: Box<dyn FnOnce(Result<T, Panicked>)>,
 }
 
-/// What is left to do on the event loop.
-pub(crate) type Done = Box<dyn FnOnce() + Send>;
-
-/// Has a thread of the pool `default` do `work`, and the event loop what that gives. False where
-/// there is no thread to do it. A worker that ends in between waits for the thread, not for the
-/// rest.
-pub(crate) fn run(work: impl FnOnce() -> Done + Send + 'static) -> bool {
-    // SAFETY: all fields zero is an empty task. The job is the thread's until its completion runs
-    // on the event loop, which takes it back.
+/// Has a thread of the pool `default` do `work`, and the event loop `then`, whatever has become of the
+/// work: a panic is logged before. False where there is no thread to do it, and nothing is called then.
+/// A worker that ends in between waits for the thread, not for the rest.
+pub(crate) fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    then: impl FnOnce(Result<T, Panicked>) + 'static,
+) -> bool {
+    // SAFETY: all fields zero is an empty task. `work` and `result` are the thread's until its completion
+    // runs on the event loop, which takes the job back. The name is only read.
     unsafe {
         let task = std::mem::zeroed::<ngx_thread_task_t>();
-        let job = Box::into_raw(Box::new(Job { task, work: Some(Box::new(work)), done: None }));
+        let (work, then) = (Some(Box::new(work) as _), Box::new(then));
+        let job = Box::into_raw(Box::new(Job { task, work, result: None, then }));
         let task = &raw mut (*job).task;
         (*task).ctx = job.cast();
-        (*task).handler = Some(in_thread);
+        (*task).handler = Some(in_thread::<T>);
         (*task).event.data = job.cast();
-        (*task).event.handler = Some(on_loop);
+        (*task).event.handler = Some(on_loop::<T>);
         (*task).event.log = log::cycle_log();
         let mut name = string(b"default");
         let pool = ngx_thread_pool_get(ngx_cycle, &raw mut name);
@@ -47,22 +50,24 @@ pub(crate) fn run(work: impl FnOnce() -> Done + Send + 'static) -> bool {
     }
 }
 
-unsafe extern "C" fn in_thread(job: *mut c_void, _log: *mut ngx_log_t) {
-    let job = job.cast::<Job>();
+unsafe extern "C" fn in_thread<T: Send>(job: *mut c_void, _log: *mut ngx_log_t) {
+    let job = job.cast::<Job<T>>();
     // SAFETY: these fields are this thread's alone until it returns (see `run`).
-    let (work, done) = unsafe { (&mut (*job).work, &mut (*job).done) };
-    if let Some(work) = work.take() {
-        *done = panic::catch_unwind(AssertUnwindSafe(work)).map_err(std::mem::forget).ok();
-    }
+    let (work, result) = unsafe { (&mut (*job).work, &mut (*job).result) };
+    *result = work.take().map(caught);
 }
 
-unsafe extern "C" fn on_loop(event: *mut ngx_event_t) {
-    // SAFETY: the event lies in a job, which is ours again once it is complete.
-    let job = unsafe { Box::from_raw((*event).data.cast::<Job>()) };
-    match job.done {
-        Some(done) => guard((), done),
-        None => log::alert("panic in a thread"),
-    }
+unsafe extern "C" fn on_loop<T>(event: *mut ngx_event_t) {
+    guard((), || {
+        // SAFETY: the event lies in a job, which is ours again once it is complete.
+        let job = unsafe { Box::from_raw((*event).data.cast::<Job<T>>()) };
+        // The thread has always left one.
+        let Some(result) = job.result else { return };
+        if let Err(panicked) = &result {
+            log::alert(&panicked.to_string());
+        }
+        (job.then)(result);
+    });
 }
 
-const _: () = assert!(std::mem::offset_of!(Job, task) == 0, "nginx knows a job by its task");
+const _: () = assert!(std::mem::offset_of!(Job<()>, task) == 0, "nginx knows a job by its task");

@@ -6,6 +6,23 @@ use super::request::Request;
 #[cfg(not(feature = "faults"))]
 pub(super) fn at(_request: Request<'_>, _place: &str) {}
 
+/// Nothing, in every other build.
+#[cfg(not(feature = "faults"))]
+pub(crate) fn in_background(_work: &str) {}
+
+/// Panics where the file that the environment names asks for it by the name of this work.
+#[cfg(feature = "faults")]
+pub(crate) fn in_background(work: &str) {
+    assert!(!is_asked_for(work), "on request");
+}
+
+/// Whether the file that `AUTHGATE_FAULTS` names has this word.
+#[cfg(feature = "faults")]
+pub(crate) fn is_asked_for(word: &str) -> bool {
+    let text = std::env::var_os("AUTHGATE_FAULTS").map(std::fs::read_to_string);
+    text.and_then(Result::ok).is_some_and(|text| text.split_whitespace().any(|it| it == word))
+}
+
 /// Panics where the request's `X-Authgate-Fault` names this place. In the access phase it may also name a
 /// misuse of memory.
 #[cfg(feature = "faults")]

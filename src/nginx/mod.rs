@@ -14,7 +14,7 @@ mod crypt;
 mod entry;
 #[cfg(feature = "export-modules")]
 mod exports;
-mod faults;
+pub(crate) mod faults;
 mod filter;
 mod headers;
 mod listen;

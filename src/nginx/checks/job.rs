@@ -2,7 +2,7 @@
 
 use super::{Login, answer, limits, report, retry, start_waiting, wake};
 use crate::nginx::crypt::crypt;
-use crate::nginx::entry::guard;
+use crate::nginx::entry::{Panicked, caught, guard};
 use crate::nginx::log;
 use crate::nginx::request::string;
 use crate::realm::Realm;
@@ -14,7 +14,6 @@ use ngx::ffi::{
 };
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
 /// A check in a thread. `task` comes first: nginx's pool knows this by its address.
@@ -25,6 +24,7 @@ struct Job {
     /// Its check is the thread's until that returns, the rest the event loop's.
     login: Login,
     matches: Option<bool>,
+    panicked: Option<Panicked>,
     took: Duration,
     priority: Priority,
 }
@@ -42,10 +42,11 @@ enum Priority {
 pub(super) fn start(realm: &Realm, login: Login) {
     let pool = realm.settings.checks.pool.as_str();
     let priority = if pool == "default" { Priority::Shared } else { Priority::Lowest };
-    let (matches, took) = (None, Duration::ZERO);
+    let (matches, panicked, took) = (None, None, Duration::ZERO);
     // SAFETY: all fields zero is an empty task.
     let task = unsafe { std::mem::zeroed::<ngx_thread_task_t>() };
-    match post(pool, Box::new(Job { task, realm, login, matches, took, priority })) {
+    let job = Job { task, realm, login, matches, panicked, took, priority };
+    match post(pool, Box::new(job)) {
         Ok(()) => {
             realm.checks.scheduler.borrow_mut().has_begun();
             report(realm);
@@ -87,14 +88,15 @@ const KEEP_ALIVE: ngx_msec_t = 60_000;
 unsafe extern "C" fn run(job: *mut c_void, _log: *mut ngx_log_t) {
     let job = job.cast::<Job>();
     // SAFETY: these fields are this thread's alone until it returns (see `post`).
+    let panicked = unsafe { &mut (*job).panicked };
+    // SAFETY: as above.
     let (check, matches, took, priority) =
         unsafe { (&(*job).login.check, &mut (*job).matches, &mut (*job).took, (*job).priority) };
     if priority == Priority::Lowest {
         lower_priority();
     }
     let began = Instant::now();
-    *matches =
-        panic::catch_unwind(AssertUnwindSafe(|| verify(check))).map_err(std::mem::forget).ok();
+    *matches = caught(|| verify(check)).map_err(|it| *panicked = Some(it)).ok();
     *took = began.elapsed();
 }
 
@@ -130,10 +132,10 @@ unsafe extern "C" fn completed(event: *mut ngx_event_t) {
         let realm = &*job.realm;
         (job, realm)
     };
-    let Job { mut login, matches, took, .. } = *job;
+    let Job { mut login, matches, panicked, took, .. } = *job;
     guard((), || conclude(realm, &mut login, matches, took));
-    if matches.is_none() {
-        log::alert("panic in a password check");
+    if let Some(panicked) = panicked {
+        log::alert(&format!("{panicked} in a password check"));
     }
     guard((), || answer(realm, login, matches.map(Outcome::Checked)));
 }
