@@ -7,9 +7,10 @@ use super::log;
 use super::reply::Sent;
 use super::request::Request;
 use ngx::ffi::{
-    NGX_AGAIN, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SPECIAL_RESPONSE, ngx_chain_t,
-    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_read_client_request_body,
-    ngx_http_read_unbuffered_request_body, ngx_http_request_t, ngx_int_t,
+    NGX_AGAIN, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SPECIAL_RESPONSE, NGX_OK,
+    ngx_chain_t, ngx_http_discard_request_body, ngx_http_finalize_request,
+    ngx_http_read_client_request_body, ngx_http_read_unbuffered_request_body, ngx_http_request_t,
+    ngx_int_t,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -48,11 +49,46 @@ pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
     // SAFETY: a live main request; nginx calls `first` with it, now or later, and counts that.
     unsafe {
         bits::read_unbuffered(raw);
-        let code = ngx_http_read_client_request_body(raw, Some(first));
-        let failed = code >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t;
-        ngx_http_finalize_request(raw, if failed { code } else { NGX_DONE as ngx_int_t });
+        match Progress::of(ngx_http_read_client_request_body(raw, Some(first))) {
+            Progress::Ended | Progress::Later => {
+                ngx_http_finalize_request(raw, NGX_DONE as ngx_int_t);
+            }
+            Progress::Failed(status) => {
+                // With a status nginx has taken back what it had counted.
+                if status.is_none() {
+                    ngx_http_finalize_request(raw, NGX_DONE as ngx_int_t);
+                }
+                drop(visit.reading.take());
+                ngx_http_finalize_request(raw, status.unwrap_or(FAILED));
+            }
+        }
     }
     Sent::LATER
+}
+
+const FAILED: ngx_int_t = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+
+/// What nginx says of a body that it reads.
+enum Progress {
+    /// All of it has come.
+    Ended,
+    /// More will come.
+    Later,
+    /// No more is to be read. nginx names a status; a filter that fails need not.
+    Failed(Option<ngx_int_t>),
+}
+
+impl Progress {
+    fn of(code: ngx_int_t) -> Self {
+        const OK: ngx_int_t = NGX_OK as ngx_int_t;
+        const AGAIN: ngx_int_t = NGX_AGAIN as ngx_int_t;
+        match code {
+            OK => Self::Ended,
+            AGAIN => Self::Later,
+            code if code >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t => Self::Failed(Some(code)),
+            _ => Self::Failed(None),
+        }
+    }
 }
 
 /// Leaves the body unread, and wipes what of it has come with the head. NGX_OK, or a status.
@@ -86,7 +122,7 @@ unsafe extern "C" fn first(raw: *mut ngx_http_request_t) {
 
 /// More of the body may have come, or its time is over.
 unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
-    let code = guard(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t, || {
+    let code = guard(FAILED, || {
         // SAFETY: nginx calls this with the live request, on the event loop.
         let request = unsafe { Request::new(raw) };
         request.map_or(NGX_DONE as ngx_int_t, advance)
@@ -100,7 +136,7 @@ unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
 /// Takes what there is. NGX_DONE: all is said, by us or when more comes.
 fn advance(request: Request<'_>) -> ngx_int_t {
     let Some(visit) = request.visit() else {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+        return FAILED;
     };
     loop {
         let Some(mut reading) = visit.reading.take() else { return NGX_DONE as ngx_int_t };
@@ -117,11 +153,15 @@ fn advance(request: Request<'_>) -> ngx_int_t {
         visit.reading.replace(Some(reading));
         // SAFETY: as above; nginx reads on, and sets its timer where nothing is there.
         let code = unsafe { ngx_http_read_unbuffered_request_body(request.raw()) };
-        if code >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t {
-            return code;
-        }
-        if code == NGX_AGAIN as ngx_int_t && !has_buffers(request) {
-            return NGX_DONE as ngx_int_t;
+        match Progress::of(code) {
+            // What there is ends, and the loop with it.
+            Progress::Ended => {}
+            Progress::Later if has_buffers(request) => {}
+            Progress::Later => return NGX_DONE as ngx_int_t,
+            Progress::Failed(status) => {
+                drop(visit.reading.take());
+                return status.unwrap_or(FAILED);
+            }
         }
     }
 }

@@ -2,9 +2,16 @@
 
 use super::request::Request;
 
+#[cfg(feature = "faults")]
+pub(super) use filters::install_filters;
+
 /// Nothing, in every other build.
 #[cfg(not(feature = "faults"))]
 pub(super) fn at(_request: Request<'_>, _place: &str) {}
+
+/// Nothing, in every other build.
+#[cfg(not(feature = "faults"))]
+pub(super) fn install_filters() {}
 
 /// Nothing, in every other build.
 #[cfg(not(feature = "faults"))]
@@ -31,6 +38,82 @@ pub(super) fn at(request: Request<'_>, place: &str) {
     assert!(fault != place.as_bytes(), "on request");
     if place == "access" {
         misuse::memory(request, fault);
+    }
+}
+
+/// Filters of a third party that fail where the request's `X-Authgate-Fault` says so.
+#[cfg(feature = "faults")]
+mod filters {
+    use super::Request;
+    use crate::nginx::{bits, headers};
+    use ngx::ffi::{
+        NGX_ERROR, ngx_chain_t, ngx_http_output_body_filter_pt, ngx_http_output_header_filter_pt,
+        ngx_http_request_body_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
+        ngx_http_top_header_filter, ngx_http_top_request_body_filter, ngx_int_t,
+    };
+
+    static mut REQUEST_BODY: ngx_http_request_body_filter_pt = None;
+    static mut HEADER: ngx_http_output_header_filter_pt = None;
+    static mut BODY: ngx_http_output_body_filter_pt = None;
+
+    /// Before the gate's own filter, so that the header filter is called after it.
+    pub(in crate::nginx) fn install_filters() {
+        // SAFETY: configuration is read by one thread, before any request.
+        unsafe {
+            REQUEST_BODY = ngx_http_top_request_body_filter;
+            ngx_http_top_request_body_filter = Some(request_body);
+            HEADER = ngx_http_top_header_filter;
+            ngx_http_top_header_filter = Some(header);
+            BODY = ngx_http_top_body_filter;
+            ngx_http_top_body_filter = Some(body);
+        }
+    }
+
+    unsafe extern "C" fn request_body(
+        raw: *mut ngx_http_request_t,
+        chain: *mut ngx_chain_t,
+    ) -> ngx_int_t {
+        // SAFETY: nginx calls this with a live request and what the next filter takes.
+        unsafe {
+            let late = bits::is_reading_body(raw);
+            match REQUEST_BODY {
+                Some(next) if !asks(raw, if late { "body-late" } else { "body-early" }) => {
+                    next(raw, chain)
+                }
+                _ => NGX_ERROR as ngx_int_t,
+            }
+        }
+    }
+
+    unsafe extern "C" fn header(raw: *mut ngx_http_request_t) -> ngx_int_t {
+        // SAFETY: as above. Pages of nginx's own that tell of the failure pass.
+        unsafe {
+            let passes = [500, 403].contains(&(*raw).headers_out.status);
+            match HEADER {
+                Some(next) if passes => next(raw),
+                _ if asks(raw, "header-fails") => NGX_ERROR as ngx_int_t,
+                _ if asks(raw, "header-forbids") => 403,
+                Some(next) => next(raw),
+                None => NGX_ERROR as ngx_int_t,
+            }
+        }
+    }
+
+    unsafe extern "C" fn body(raw: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
+        // SAFETY: as above.
+        unsafe {
+            match BODY {
+                Some(next) if !asks(raw, "output-fails") => next(raw, chain),
+                _ => NGX_ERROR as ngx_int_t,
+            }
+        }
+    }
+
+    unsafe fn asks(raw: *mut ngx_http_request_t, fault: &str) -> bool {
+        // SAFETY: the callers' request is live.
+        let request = unsafe { Request::new(raw) };
+        let named = request.and_then(|request| headers::find(request, "x-authgate-fault"));
+        named == Some(fault.as_bytes())
     }
 }
 

@@ -277,6 +277,7 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
         if main_conf(unsafe { &mut *cf }).is_used() {
+            super::faults::install_filters();
             chain::install();
         }
         Some(())

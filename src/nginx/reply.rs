@@ -9,8 +9,8 @@ use authgate_core::event::Event;
 use authgate_core::reply::Reply;
 use ngx::ffi::{
     NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
-    ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t, ngx_http_send_header,
-    ngx_int_t, ngx_list_push, ngx_table_elt_t,
+    ngx_http_clean_header, ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t,
+    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_table_elt_t,
 };
 
 /// The proof that a request has been answered, or will be: nginx has nothing more to do with it.
@@ -80,10 +80,14 @@ pub(crate) fn deliver(request: Request<'_>, visit: &Visit<'_>, reply: Reply) -> 
             visit.reply_headers.replace(headers);
             describe(&mut *raw, status, content_type, text.len());
             code = send_body(request, text.as_bytes()).unwrap_or(NGX_ERROR as ngx_int_t);
-            if code == NGX_ERROR as ngx_int_t && !bits::is_header_sent(raw) {
-                // Memory is short: nginx's own page needs less of it. It has none of our fields.
+            if has_failed(code) && !bits::is_header_sent(raw) {
+                // Memory is short, of which nginx's own page needs less, or a filter refuses. That page
+                // has none of our fields, whether they have been set or not.
                 drop(visit.reply_headers.take());
-                code = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+                ngx_http_clean_header(raw);
+                if code == NGX_ERROR as ngx_int_t {
+                    code = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+                }
             }
         }
         ngx_http_finalize_request(raw, code);
@@ -124,8 +128,7 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
         let buffer = ngx::ffi::ngx_pcalloc(request.get().pool, size_of::<ngx_buf_t>());
         let buffer = buffer.cast::<ngx_buf_t>().as_mut()?;
         let mut code = ngx_http_send_header(raw);
-        let refused = code == NGX_ERROR as ngx_int_t || code > NGX_OK as ngx_int_t;
-        if !refused && !bits::is_header_only(raw) {
+        if !has_failed(code) && !bits::is_header_only(raw) {
             let main = u32::from(request.is_main());
             let content = u32::from(!copy.is_empty());
             buffer.pos = copy.as_mut_ptr();
@@ -139,6 +142,11 @@ unsafe fn send_body(request: Request<'_>, body: &[u8]) -> Option<ngx_int_t> {
         }
         Some(code)
     }
+}
+
+/// What nginx's filters say where nothing is to come after them.
+fn has_failed(code: ngx_int_t) -> bool {
+    code == NGX_ERROR as ngx_int_t || code > NGX_OK as ngx_int_t
 }
 
 /// Leaves a refusal to the location's own `error_page`, with the challenge and without caching.
