@@ -191,16 +191,17 @@ fn gate_of<'r>(request: Request<'r>, realm: &Realm) -> Option<Site<'r>> {
     request.location().site().filter(|site| std::ptr::eq(site.realm, realm))
 }
 
-/// Whether a request that was let in would be refused now, and what to say of it.
+/// Whether a request that was let in would be refused now, and what to say of it. What cannot be told is
+/// refused, as it would be with a request.
 pub(crate) fn review(request: Request<'_>, realm: &Realm, epoch: u64) -> Option<Event> {
-    let visit = request.visit()?;
-    let identity = visit.verdict_of(realm)?.admitted()?;
-    let verdict = realm.with_gate(|gate| gate.review(identity, epoch, clock::now()))?;
     let site = gate_of(request, realm)?;
-    let reason = site.status(Some(&verdict));
-    let (user, realm) = (identity.user().into(), realm.settings.name.clone());
-    let closed = || Event::ConnectionClosed { user, reason, realm };
-    matches!(site.mode.step(reason), Step::Refuse).then(closed)
+    let visit = request.visit();
+    let identity = visit.and_then(|visit| visit.verdict_of(realm)?.admitted());
+    let review = |identity| realm.with_gate(|gate| gate.review(identity, epoch, clock::now()));
+    let reason = site.status(identity.and_then(review).as_ref());
+    let user = identity.map_or_else(String::new, |identity| identity.user().into());
+    let closed = || Event::ConnectionClosed { user, reason, realm: realm.settings.name.clone() };
+    matches!(site.mode.step(reason), Step::Refuse | Step::Fail).then(closed)
 }
 
 /// The realm and the page of the gate's own that this request is for.

@@ -34,6 +34,7 @@ impl Watched {
 /// Before a worker's first request. What nginx has read at its (re)load may be long past: a worker
 /// that takes the place of one that died has missed what the others have taken since.
 pub(crate) fn start(realm: &Realm) {
+    faults::in_background("start");
     let Watched { files, taken, .. } = realm.watched.borrow().clone();
     if realm.zone.has_users(taken) {
         return;
@@ -50,7 +51,7 @@ pub(crate) fn start(realm: &Realm) {
 }
 
 /// This worker lets nobody in until it has read the files.
-fn is_outdated(realm: &Realm) {
+pub(crate) fn is_outdated(realm: &Realm) {
     realm.outdated.set(true);
     realm.watched.borrow_mut().watch.forget(clock::monotonic());
 }

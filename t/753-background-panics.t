@@ -13,7 +13,11 @@ BEGIN {
 }
 
 use AuthGate;
+use AuthGate::Response;
 use AuthGate::Server;
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
 use Test::More;
 
 plan skip_all => "no $module: run scripts/build --faults first" if !-e $module;
@@ -28,9 +32,33 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP', main => 'env AUTHGATE_FAULTS;
         users %%USERS%%;
         state %%DIR%%/state;
     }
-    server { listen 127.0.0.1:%%PORT%%; root %%DIR%%/html; authgate ops; }
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        root %%DIR%%/html;
+        authgate ops;
+        location /live {
+            proxy_pass http://127.0.0.1:%%PORT_app%%;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade    $http_upgrade;
+            proxy_set_header Connection upgrade;
+        }
+    }
 EOF_HTTP
 my ($worker) = $server->workers;
+
+# An application that changes to a protocol of its own: it sends back what it gets.
+my $listener = IO::Socket::INET->new(Listen => 5, LocalPort => $server->port('app'), LocalAddr => '127.0.0.1', ReuseAddr => 1)
+    or die $@;
+my $application = fork // die $!;
+if (!$application) {
+    my $socket = $listener->accept or POSIX::_exit(1);
+    while (<$socket>) { last if /^\r?$/ }
+    syswrite $socket, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n";
+    while (sysread $socket, my $bytes, 100) { syswrite $socket, $bytes }
+    POSIX::_exit(0);
+}
+close $listener;
+END { kill TERM => $application if $application }
 
 sub alerts ($pattern) { return scalar grep { /\[alert\].*$pattern/ } split /^/, $server->error_log }
 
@@ -65,6 +93,37 @@ pass 'J131 journal: it is written anew';
 
 is $browser->get('/hello.txt')->status, 200, 'J131 and alice is let in all the while';
 is_deeply [$server->workers], [$worker], 'J131 by the same worker';
+
+# A worker that does not know its users: an upgraded connection is closed, as a request would be refused.
+{
+    my $socket = $browser->connect;
+    syswrite $socket, "GET /live HTTP/1.1\r\nHost: x\r\nUpgrade: echo\r\nConnection: upgrade\r\n"
+        . 'Cookie: ' . $browser->cookie_header . "\r\n\r\n";
+    is AuthGate::Response->read($socket, 'GET')->status, 101, 'J140 a connection is open';
+    syswrite $socket, "hello\n";
+    is readline $socket, "hello\n", 'J140 and stays so';
+    AuthGate::write_file($faults, 'outdated');
+    ok IO::Select->new($socket)->can_read(10) && !sysread($socket, my $byte, 1),
+        'J140 it is closed where its user is not known any more';
+    like $server->error_log, qr/connection closed, user "alice", reason "error", realm "ops"/,
+        'J140 and the log says why';
+    is $browser->get('/hello.txt')->status, 500, 'J140 as a request is refused';
+    AuthGate::write_file($faults, '');
+    AuthGate::append_file($server->path('users'), "# read again\n");
+    AuthGate::Server::wait_until { $browser->get('/hello.txt')->status == 200 } 10, 'alice to be back';
+}
+
+# A worker that could not even begin to look whether its users are those of the others.
+{
+    AuthGate::write_file($faults, 'users start');
+    kill KILL => $worker;
+    AuthGate::Server::wait_until { grep { $_ != $worker } $server->workers } 10, 'another worker';
+    is $browser->get('/hello.txt')->status, 500, 'J140 a new worker whose beginning fails lets nobody in';
+    AuthGate::write_file($faults, '');
+    AuthGate::Server::wait_until { $browser->get('/hello.txt')->status == 200 } 10, 'alice to be back';
+    pass 'J140 until it has read them';
+    $server->expect_alert(qr/exited on signal 9/);
+}
 
 # A password check, in the same words.
 is $server->client->login('panic-in-check', 'canary-wrong')->status, 500, 'J131 a check: 500';

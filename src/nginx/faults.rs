@@ -1,6 +1,7 @@
 //! What goes wrong on request, in a build for tests alone (cargo feature `faults`).
 
 use super::request::Request;
+use crate::realm::Realm;
 
 #[cfg(feature = "faults")]
 pub(super) use filters::install_filters;
@@ -21,6 +22,18 @@ pub(crate) fn in_background(_work: &str) {}
 #[cfg(feature = "faults")]
 pub(crate) fn in_background(work: &str) {
     assert!(!is_asked_for(work), "on request");
+}
+
+/// Nothing, in every other build.
+#[cfg(not(feature = "faults"))]
+pub(super) fn in_users(_realm: &Realm) {}
+
+/// As where other workers have taken users that this one could not read, until it reads them.
+#[cfg(feature = "faults")]
+pub(super) fn in_users(realm: &Realm) {
+    if is_asked_for("outdated") {
+        realm.outdated.set(true);
+    }
 }
 
 /// Whether the file that `AUTHGATE_FAULTS` names has this word.

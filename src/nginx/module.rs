@@ -10,6 +10,7 @@ use super::location::{self, LocationConf, directives};
 use super::request::Request;
 use super::{chain, clock, listen, log, process, realm_block, variables};
 use crate::access::{self, Phase};
+use crate::live;
 use crate::login;
 use crate::realm::Realm;
 use ngx::ffi::{
@@ -323,7 +324,16 @@ unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     quiet_panics();
     let realms = realms_of(cycle);
     if process::takes_requests() && !realms.is_empty() {
-        guard((), || realms.iter().for_each(|realm| realm.start()));
+        for realm in &realms {
+            let started = guard(false, || {
+                realm.start();
+                true
+            });
+            if !started {
+                // Whether its users are those of the other workers is not known.
+                guard((), || live::is_outdated(realm));
+            }
+        }
         clock::every(TICK, tick);
     }
     NGX_OK as ngx_int_t
@@ -334,7 +344,9 @@ const TICK: ngx_msec_t = 250;
 
 fn tick() {
     let realms = running_realms();
-    realms.iter().for_each(|realm| realm.tick());
+    for realm in &realms {
+        guard((), || realm.tick());
+    }
     clock::keep_worker(realms.iter().any(|realm| realm.checks.anyone_waits()));
 }
 

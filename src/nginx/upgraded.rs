@@ -1,6 +1,7 @@
 //! Connections that have been upgraded, such as WebSockets: each is closed when what let it in has ended.
 
 use super::bits;
+use super::faults;
 use super::log;
 use super::request::Request;
 use super::visit::Visit;
@@ -54,6 +55,7 @@ unsafe extern "C" fn forget(ticket: *mut c_void) {
 
 /// A few times a second: closes those whose user would not be let in any more.
 pub(crate) fn tick(realm: &Realm) {
+    faults::in_users(realm);
     // Nothing is closed before the event loop goes on, so that the list stays as it is.
     for connection in realm.upgraded.0.borrow().iter() {
         // SAFETY: a request that is on the list is live: it leaves the list when it ends.
