@@ -1,6 +1,6 @@
 //! The users file and the groups file, read again when someone has edited one: no reload needed.
 
-use crate::nginx::zone::Topic;
+use crate::nginx::memory::Topic;
 use crate::nginx::{background, clock, faults, log, module, process};
 use crate::realm::Realm;
 use crate::users::{Both, Loaded, Mistake, Reread, UsersFiles};

@@ -2,8 +2,9 @@
 
 use crate::live::{self, Watched};
 use crate::nginx::checks::{self, Queue};
+use crate::nginx::memory::{Secrets, Topic};
 use crate::nginx::upgraded::{self, Upgraded};
-use crate::nginx::zone::{Secrets, Topic, Zone};
+use crate::nginx::zone::Zone;
 use crate::nginx::{clock, process};
 use crate::state::State;
 use authgate_core::event::Event;
@@ -117,9 +118,8 @@ impl Realm {
 
     /// Ends something in every worker and writes it down. False where that failed.
     pub(crate) fn end(&self, record: &Record) -> bool {
-        let write = || self.zone.ended().map(|ended| ended.apply(record, clock::now()));
-        let ended = self.zone.locked(write).flatten().is_some();
-        ended && self.state.as_ref().is_none_or(|state| state.append(self, record))
+        let ended = self.zone.locked(|locked| locked.ended().apply(record, clock::now()));
+        ended.is_some() && self.state.as_ref().is_none_or(|state| state.append(self, record))
     }
 
     /// Whether a session may be renewed: not while others may have ended it unheard.

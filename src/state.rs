@@ -3,7 +3,7 @@
 
 use crate::files::reason;
 use crate::nginx::background::{self, Panicked};
-use crate::nginx::zone::{JournalMarks, Topic};
+use crate::nginx::memory::{JournalMarks, Topic};
 use crate::nginx::{clock, faults, log, module, process};
 use crate::realm::Realm;
 use authgate_core::journal::{self, Record};
@@ -201,7 +201,7 @@ const RECORD: u64 = journal::LENGTH as u64;
 
 /// All that has ended, as the zone knows it.
 fn known(realm: &Realm) -> Option<Vec<Record>> {
-    realm.zone.locked(|| Some(realm.zone.ended()?.records(clock::now()))).flatten()
+    realm.zone.locked(|locked| locked.ended().records(clock::now()))
 }
 
 /// The journal lacks something that has ended.
@@ -219,10 +219,9 @@ fn read(realm: &Realm, journal: &mut Journal) -> io::Result<u64> {
     let mut records = Vec::new();
     let read = journal.read_new(|record| records.push(record))?;
     let records_now = journal.records()?;
-    realm.zone.locked(|| {
-        if let Some(ended) = realm.zone.ended() {
-            records.iter().for_each(|record| ended.apply(record, now));
-        }
+    realm.zone.locked(|locked| {
+        let ended = locked.ended();
+        records.iter().for_each(|record| ended.apply(record, now));
     });
     if let Some(JournalMarks { read_at, length, .. }) = realm.zone.journal() {
         read_at.fetch_max(began, AcqRel);

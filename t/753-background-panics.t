@@ -125,11 +125,22 @@ is_deeply [$server->workers], [$worker], 'J131 by the same worker';
     $server->expect_alert(qr/exited on signal 9/);
 }
 
+# The lock of shared memory: not waited for by who holds it, and free again after a panic.
+for my $case (['lock-twice', 'shared memory is locked twice'], ['lock-panics', 'panic at \S+']) {
+    my ($fault, $said) = @$case;
+    my $before = alerts($said);
+    my $client = $server->client(timeout => 5);
+    $client->sign_in('bob');
+    is eval { $client->get('/hello.txt', 'X-Authgate-Fault' => $fault)->status }, 200, "lock, $fault: answered";
+    is alerts($said), $before + 1, "lock, $fault: one alert";
+    is eval { $client->sign_out->status }, 303, "lock, $fault: the lock is free again";
+}
+
 # A password check, in the same words.
 is $server->client->login('panic-in-check', 'canary-wrong')->status, 500, 'J131 a check: 500';
 is alerts(qr{authgate: panic at \S+\.rs:\d+ in a password check$}m), 1, 'J131 a check: the alert names the place';
 unlike AuthGate::read_file($server->path('logs/output.log')), qr/panicked|on request/,
     'J131 nothing is printed';
-$server->expect_alert(qr/authgate: panic at \S+\.rs:\d+/);
+$server->expect_alert(qr/authgate: (?:panic at \S+\.rs:\d+|shared memory is locked twice)/);
 
 done_testing;

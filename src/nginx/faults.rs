@@ -1,5 +1,7 @@
 //! What goes wrong on request, in a build for tests alone (cargo feature `faults`).
 
+#[cfg(feature = "faults")]
+use super::memory::Locked;
 use super::request::Request;
 use crate::realm::Realm;
 
@@ -50,7 +52,22 @@ pub(super) fn at(request: Request<'_>, place: &str) {
     let fault = super::headers::find(request, "x-authgate-fault").unwrap_or_default();
     assert!(fault != place.as_bytes(), "on request");
     if place == "access" {
+        locks(request, fault);
         misuse::memory(request, fault);
+    }
+}
+
+/// What must neither wait for ever nor leave the lock behind.
+#[cfg(feature = "faults")]
+fn locks(request: Request<'_>, fault: &[u8]) {
+    let Some(site) = request.location().site() else { return };
+    let zone = &site.realm.zone;
+    let within = |_: &mut Locked<'_>| match fault {
+        b"lock-panics" => assert!(fault.is_empty(), "on request"),
+        _ => assert!(zone.locked(|_| ()).is_none(), "locked twice"),
+    };
+    if fault.starts_with(b"lock-") {
+        zone.locked(within);
     }
 }
 

@@ -1,94 +1,26 @@
-//! A realm's shared memory: secrets, the ended sessions, the limiter's counters and those of the
-//! metrics. Integers and offsets alone: nothing in it points into the module, which may be replaced.
+//! A realm's shared memory, as nginx maps it and workers use it.
 
+use super::entry::{caught, guard};
+use super::memory::{self, JournalMarks, Locked, Memory, Secrets, Topic};
 use super::{log, module, process};
 use crate::realm::Realm;
-use authgate_core::ended::{Bucket, Ended, Head, Slot};
+use authgate_core::ended::Ended;
 use authgate_core::limit::{self, PlaceSlot};
 use authgate_core::metrics::Metrics;
-use authgate_core::watch::{Complaint, Fingerprint};
+use authgate_core::watch::Fingerprint;
 use ngx::ffi::{
     NGX_ERROR, NGX_OK, ngx_conf_t, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
-    ngx_shmtx_lock, ngx_shmtx_unlock, ngx_slab_calloc, ngx_slab_pool_t, ngx_str_t,
+    ngx_slab_pool_t, ngx_str_t,
 };
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::ffi::c_void;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU64;
-
-/// What lies at the start of the memory.
-#[repr(C)]
-struct Layout {
-    /// [`LAYOUT`]: what follows is what this module knows.
-    layout: u64,
-    secrets: Secrets,
-    ended: Head,
-    /// What workers tell each other of the files under `state`.
-    journal: JournalMarks,
-    /// What the users in force were read from. Under the lock, as the complaints are.
-    users: Fingerprint,
-    /// What has been complained of.
-    about_users: Complaint,
-    about_journal: Complaint,
-    slots: Part,
-    buckets: Part,
-    counters: Part,
-    places: Part,
-    metrics: Part,
-}
-
-/// Changes with everything that lies in the memory.
-const LAYOUT: u64 = u64::from_be_bytes(*b"authgat5");
-
-/// Random numbers, as old as the memory.
-#[repr(C)]
-pub(crate) struct Secrets {
-    /// The signing key of a realm that has no other.
-    pub key: [u8; 32],
-    /// The salt of the session keys of a realm without `state`.
-    pub age: [u8; 32],
-    /// The key of the limiter's hashes.
-    pub limiter: [u8; 16],
-    /// The key of the digests of credentials.
-    pub credentials: [u8; 32],
-}
-
-/// What workers tell each other of the files under `state`.
-#[repr(C)]
-#[derive(Default)]
-pub(crate) struct JournalMarks {
-    /// When a worker has last read to the end, in milliseconds of the monotonic clock.
-    pub read_at: AtomicU64,
-    /// How many ended sessions could not be written down since the memory was made.
-    pub failures: AtomicU64,
-    /// How many of these a later rewriting has saved.
-    pub saved: AtomicU64,
-    /// Its length, in bytes.
-    pub length: AtomicU64,
-}
-
-/// What a complaint is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Topic {
-    /// The users file and the groups file.
-    Users,
-    /// The files under `state`.
-    Journal,
-}
-
-/// A slice in the memory.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Part {
-    length: usize,
-    offset: usize,
-}
 
 /// The shared memory of one realm, once nginx has mapped it.
 #[derive(Default)]
 pub(crate) struct Zone {
-    mapped: Cell<Option<(NonNull<ngx_slab_pool_t>, NonNull<Layout>)>>,
+    memory: OnceCell<Memory>,
 }
 
 impl Zone {
@@ -114,29 +46,22 @@ impl Zone {
 
     /// The random numbers; `None` before nginx has mapped the memory.
     pub(crate) fn secrets(&self) -> Option<&Secrets> {
-        Some(&self.layout()?.secrets)
+        Some(self.memory.get()?.secrets())
     }
 
     /// What workers tell each other of the journal.
     pub(crate) fn journal(&self) -> Option<&JournalMarks> {
-        Some(&self.layout()?.journal)
+        Some(self.memory.get()?.journal())
     }
 
-    /// The table of ended sessions. Who writes holds the lock: see [`Self::locked`].
+    /// The table of ended sessions, to read. Who writes holds the lock: see [`Locked::ended`].
     pub(crate) fn ended(&self) -> Option<Ended<'_>> {
-        let layout = self.layout()?;
-        // SAFETY: `lay_out` has allocated both parts, of these types, zeroed; they are atomics,
-        // shared among workers.
-        let (slots, buckets) =
-            unsafe { (&*self.part::<Slot>(layout.slots)?, &*self.part::<Bucket>(layout.buckets)?) };
-        Some(Ended { head: &layout.ended, slots, buckets })
+        Some(self.memory.get()?.ended())
     }
 
     /// Where Basic credentials held. Who writes holds the lock.
     pub(crate) fn places(&self) -> Option<&[PlaceSlot]> {
-        let part = self.part::<PlaceSlot>(self.layout()?.places)?;
-        // SAFETY: as for the ended sessions.
-        Some(unsafe { &*part })
+        Some(self.memory.get()?.places())
     }
 
     /// Gives the limiter's counters to `count`, while no other worker has them.
@@ -144,34 +69,22 @@ impl Zone {
         &self,
         count: impl FnOnce(&mut [limit::Slot]) -> R,
     ) -> Option<R> {
-        let part = self.part::<limit::Slot>(self.layout()?.counters)?;
-        // SAFETY: `lay_out` has allocated the counters, zeroed; they are touched here alone, under
-        // the lock, which is not taken twice.
-        self.locked(|| count(unsafe { &mut *part }))
+        self.locked(|locked| count(locked.counters()))
     }
 
     /// What the workers count.
     pub(crate) fn metrics(&self) -> Option<&Metrics> {
-        let part = self.part::<Metrics>(self.layout()?.metrics)?;
-        // SAFETY: `lay_out` has allocated one, zeroed; it is made of atomics, shared among workers.
-        unsafe { part.as_ref()?.first() }
+        self.memory.get()?.metrics()
     }
 
     /// Says what users are in force from now on.
     pub(crate) fn set_users(&self, taken: Fingerprint) {
-        self.with_users(|users| *users = taken);
+        self.locked(|locked| *locked.users() = taken);
     }
 
     /// Whether these users are in force: those that a worker took last, or nginx at its (re)load.
     pub(crate) fn has_users(&self, taken: Fingerprint) -> bool {
-        self.with_users(|users| *users == taken).unwrap_or(false)
-    }
-
-    fn with_users<R>(&self, with: impl FnOnce(&mut Fingerprint) -> R) -> Option<R> {
-        let (_, layout) = self.mapped.get()?;
-        // SAFETY: mapped memory stays so for the cycle; this is touched here alone, under the lock,
-        // which is not taken twice.
-        self.locked(|| with(unsafe { &mut (*layout.as_ptr()).users }))
+        self.locked(|locked| *locked.users() == taken).unwrap_or(false)
     }
 
     /// Whether a worker is to complain of this: once for all of them.
@@ -179,62 +92,32 @@ impl Zone {
         let mut hasher = DefaultHasher::new();
         what.hash(&mut hasher);
         let what = hasher.finish();
-        self.with_complaint(topic, |complaint| complaint.is_due(what, lasts, now)).unwrap_or(true)
+        self.locked(|locked| locked.complaint(topic).is_due(what, lasts, now)).unwrap_or(true)
     }
 
     /// There is nothing to complain of any more.
     pub(crate) fn is_well(&self, topic: Topic) {
-        self.with_complaint(topic, Complaint::clear);
+        self.locked(|locked| locked.complaint(topic).clear());
     }
 
     /// Whether there is something to complain of.
     pub(crate) fn complains(&self, topic: Topic) -> bool {
-        self.with_complaint(topic, |complaint| complaint.stands()).unwrap_or(false)
+        self.locked(|locked| locked.complaint(topic).stands()).unwrap_or(false)
     }
 
-    fn with_complaint<R>(&self, topic: Topic, with: impl FnOnce(&mut Complaint) -> R) -> Option<R> {
-        let (_, layout) = self.mapped.get()?;
-        // SAFETY: mapped memory stays so for the cycle; complaints are touched here alone, under
-        // the lock, which is not taken twice.
-        self.locked(|| unsafe {
-            let layout = layout.as_ptr();
-            with(match topic {
-                Topic::Users => &mut (*layout).about_users,
-                Topic::Journal => &mut (*layout).about_journal,
-            })
-        })
-    }
-
-    /// Runs `write` while no other worker writes.
-    pub(crate) fn locked<R>(&self, write: impl FnOnce() -> R) -> Option<R> {
-        let (pool, _) = self.mapped.get()?;
-        // SAFETY: the slab's mutex, which nginx releases where a worker dies with it.
-        unsafe {
-            let mutex = &raw mut (*pool.as_ptr()).mutex;
-            ngx_shmtx_lock(mutex);
-            let result = super::entry::guard(None, || Some(write()));
-            ngx_shmtx_unlock(mutex);
-            result
-        }
-    }
-
-    fn layout(&self) -> Option<&Layout> {
-        let (_, layout) = self.mapped.get()?;
-        // SAFETY: mapped memory stays so for the cycle. What changes in it are atomics, or is
-        // touched by its raw place alone.
-        Some(unsafe { layout.as_ref() })
-    }
-
-    fn part<T>(&self, Part { length, offset }: Part) -> Option<*mut [T]> {
-        let (_, layout) = self.mapped.get()?;
-        // SAFETY: the part lies in the same memory (`lay_out`).
-        let start = unsafe { layout.as_ptr().cast::<u8>().add(offset).cast::<T>() };
-        Some(ptr::slice_from_raw_parts_mut(start, length))
+    /// Runs `write` while no other worker writes. `None` where it panics, or nginx has not mapped the memory,
+    /// or `write` is run while this worker holds the lock.
+    pub(crate) fn locked<R>(&self, write: impl FnOnce(&mut Locked<'_>) -> R) -> Option<R> {
+        let mut locked = self.memory.get()?.lock()?;
+        let written = caught(|| write(&mut locked));
+        // Before anything is logged.
+        drop(locked);
+        written.map_err(|panicked| log::alert(&panicked.to_string())).ok()
     }
 }
 
 unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
-    super::entry::guard(NGX_ERROR as ngx_int_t, || {
+    guard(NGX_ERROR as ngx_int_t, || {
         // SAFETY: nginx calls this with the zone that `declare` filled, its memory mapped and its
         // slab pool made; `old` is the data of the same zone of the running configuration.
         let ready = unsafe {
@@ -244,8 +127,9 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
             if fresh && is_remade(&(*zone).shm.name) {
                 log::conf_warn(log::cycle_log(), &remade(realm));
             }
-            pool.and_then(|pool| map(pool, fresh)).map(|mapped| {
-                realm.zone.mapped.set(Some(mapped));
+            pool.and_then(|pool| memory::map(pool, fresh)).map(|memory| {
+                // Once for each configuration.
+                let _ = realm.zone.memory.set(memory);
                 realm.ready()
             })
         };
@@ -289,71 +173,4 @@ fn is_remade(name: &ngx_str_t) -> bool {
         }
     }
     false
-}
-
-/// The layout in the memory: the running one, or a new one.
-///
-/// # Safety
-/// `pool` is an initialized slab pool; unless `fresh`, its `data` is a Layout of ours or null.
-unsafe fn map(
-    pool: NonNull<ngx_slab_pool_t>,
-    fresh: bool,
-) -> Option<(NonNull<ngx_slab_pool_t>, NonNull<Layout>)> {
-    // SAFETY: by the caller's promise; every layout begins with its number.
-    unsafe {
-        let data = NonNull::new((*pool.as_ptr()).data.cast::<Layout>());
-        match data.filter(|data| !fresh && (*data.as_ptr()).layout == LAYOUT) {
-            Some(layout) => Some((pool, layout)),
-            None => Some((pool, lay_out(pool)?)),
-        }
-    }
-}
-
-/// # Safety
-/// `pool` is an initialized slab pool.
-unsafe fn lay_out(pool: NonNull<ngx_slab_pool_t>) -> Option<NonNull<Layout>> {
-    // SAFETY: calloc gives zeroed room for a Layout, of which all bytes zero are valid.
-    unsafe {
-        let slab = pool.as_ptr();
-        let mut layout = NonNull::new(ngx_slab_calloc(slab, size_of::<Layout>()).cast::<Layout>())?;
-        let size = (*slab).end.offset_from_unsigned((*slab).start);
-        let mut plan = Plan::default();
-        let parts = [
-            plan.part::<Metrics>(size_of::<Metrics>()),
-            plan.part::<Slot>(size / 2),
-            plan.part::<Bucket>(size / 32),
-            plan.part::<limit::Slot>(size / 4),
-            plan.part::<PlaceSlot>(size / 16),
-        ];
-        let start = NonNull::new(ngx_slab_calloc(slab, plan.bytes).cast::<u8>())?;
-        let start = start.as_ptr().offset_from_unsigned(layout.as_ptr().cast());
-        let from_layout = |part: Part| Part { offset: start + part.offset, ..part };
-        let head = layout.as_mut();
-        [head.metrics, head.slots, head.buckets, head.counters, head.places] =
-            parts.map(from_layout);
-        getrandom::fill(&mut head.secrets.key).ok()?;
-        getrandom::fill(&mut head.secrets.age).ok()?;
-        getrandom::fill(&mut head.secrets.limiter).ok()?;
-        getrandom::fill(&mut head.secrets.credentials).ok()?;
-        head.layout = LAYOUT;
-        (*slab).data = layout.as_ptr().cast();
-        Some(layout)
-    }
-}
-
-/// Parts of one piece of memory: the slab rounds each piece up to whole pages, and the smallest zone
-/// has no page to spare. A piece that long begins with a page, aligned for anything.
-#[derive(Default)]
-struct Plan {
-    bytes: usize,
-}
-
-impl Plan {
-    /// As many T as that many bytes hold.
-    fn part<T>(&mut self, bytes: usize) -> Part {
-        let length = bytes / size_of::<T>();
-        let offset = self.bytes.next_multiple_of(align_of::<T>());
-        self.bytes = offset + length * size_of::<T>();
-        Part { length, offset }
-    }
 }
