@@ -51,10 +51,12 @@ pub(crate) fn run<T: Send + 'static>(
 }
 
 unsafe extern "C" fn in_thread<T: Send>(job: *mut c_void, _log: *mut ngx_log_t) {
-    let job = job.cast::<Job<T>>();
-    // SAFETY: these fields are this thread's alone until it returns (see `run`).
-    let (work, result) = unsafe { (&mut (*job).work, &mut (*job).result) };
-    *result = work.take().map(caught);
+    guard((), || {
+        let job = job.cast::<Job<T>>();
+        // SAFETY: these fields are this thread's alone until it returns (see `run`).
+        let (work, result) = unsafe { (&mut (*job).work, &mut (*job).result) };
+        *result = work.take().map(caught);
+    });
 }
 
 unsafe extern "C" fn on_loop<T>(event: *mut ngx_event_t) {

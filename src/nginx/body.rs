@@ -113,24 +113,28 @@ pub(super) fn discard(request: Request<'_>) -> ngx_int_t {
 
 /// nginx has read the first part of the body, or all of it.
 unsafe extern "C" fn first(raw: *mut ngx_http_request_t) {
-    // SAFETY: nginx calls this with the live request.
-    unsafe {
-        (*raw).read_event_handler = Some(more);
-        more(raw);
-    }
+    guard((), || {
+        // SAFETY: nginx calls this with the live request.
+        unsafe {
+            (*raw).read_event_handler = Some(more);
+            more(raw);
+        }
+    });
 }
 
 /// More of the body may have come, or its time is over.
 unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
-    let code = guard(FAILED, || {
-        // SAFETY: nginx calls this with the live request, on the event loop.
-        let request = unsafe { Request::new(raw) };
-        request.map_or(NGX_DONE as ngx_int_t, advance)
+    guard((), || {
+        let code = guard(FAILED, || {
+            // SAFETY: nginx calls this with the live request, on the event loop.
+            let request = unsafe { Request::new(raw) };
+            request.map_or(NGX_DONE as ngx_int_t, advance)
+        });
+        if code != NGX_DONE as ngx_int_t {
+            // SAFETY: the request is live: nothing has finalized it on this path.
+            unsafe { ngx_http_finalize_request(raw, code) }
+        }
     });
-    if code != NGX_DONE as ngx_int_t {
-        // SAFETY: the request is live: nothing has finalized it on this path.
-        unsafe { ngx_http_finalize_request(raw, code) }
-    }
 }
 
 /// Takes what there is. NGX_DONE: all is said, by us or when more comes.

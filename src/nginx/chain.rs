@@ -88,25 +88,25 @@ fn is(filter: ngx_http_output_header_filter_pt, ours: Filter) -> bool {
 /// Stands first in a chain that is ours, and is known by its address.
 unsafe extern "C" fn mark(raw: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls this with a live request; `begin` has set this.
-    unsafe { hand_on(raw, MARKED) }
+    guard(NGX_ERROR as ngx_int_t, || unsafe { hand_on(raw, MARKED) })
 }
 
 /// Our filter where nginx has put it, unless it has been called before.
 unsafe extern "C" fn in_place(raw: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls this with a live request; `install` has set NEXT.
-    unsafe {
+    guard(NGX_ERROR as ngx_int_t, || unsafe {
         match REBUILT {
             None => apply(raw, NEXT),
             Some(_) => hand_on(raw, NEXT),
         }
-    }
+    })
 }
 
 /// Our filter before a chain of which is not known whether it has it. What `expires` and `add_header` add
 /// comes after it then.
 unsafe extern "C" fn before_all(raw: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls this with a live request; `ensure` has set this.
-    unsafe { apply(raw, REBUILT) }
+    guard(NGX_ERROR as ngx_int_t, || unsafe { apply(raw, REBUILT) })
 }
 
 /// # Safety
@@ -118,7 +118,7 @@ unsafe fn apply(raw: *mut ngx_http_request_t, next: ngx_http_output_header_filte
         if !runs((*raw).main_conf) {
             return hand_on(raw, next);
         }
-        match guard(None, || filter::apply(Request::new(raw)?)) {
+        match Request::new(raw).and_then(filter::apply) {
             Some(()) => hand_on(raw, next),
             None => NGX_ERROR as ngx_int_t,
         }

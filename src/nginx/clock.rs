@@ -25,12 +25,14 @@ pub(crate) fn monotonic() -> u64 {
 /// Calls `tick` every `milliseconds` for as long as the worker lives.
 pub(super) fn every(milliseconds: ngx_msec_t, tick: fn()) {
     // SAFETY: all fields zero is an idle event. It is never freed: it lives as long as the process.
-    let event = Box::leak(Box::new(unsafe { std::mem::zeroed::<ngx_event_t>() }));
-    let timer = Box::leak(Box::new(Timer { connection: [0; 4], tick, milliseconds }));
-    event.data = std::ptr::from_mut(timer).cast();
+    let mut event = Box::new(unsafe { std::mem::zeroed::<ngx_event_t>() });
+    let timer = Box::new(Timer { connection: [0; 4], tick, milliseconds });
+    event.data = Box::into_raw(timer).cast();
     event.handler = Some(ring);
     event.log = log::cycle_log();
-    TICKS.set(Some(NonNull::from(&mut *event)));
+    // nginx and `keep_worker` reach it by the same pointer.
+    let event = Box::into_raw(event);
+    TICKS.set(NonNull::new(event));
     keep_worker(false);
     // SAFETY: the event is valid for good.
     unsafe { ngx_add_timer(event, milliseconds) }
@@ -54,10 +56,11 @@ struct Timer {
 }
 
 unsafe extern "C" fn ring(event: *mut ngx_event_t) {
-    // SAFETY: nginx calls this with the event that `every` made.
-    unsafe {
-        let timer = &*(*event).data.cast::<Timer>();
+    guard((), || {
+        // SAFETY: nginx calls this with the event that `every` made.
+        let timer = unsafe { &*(*event).data.cast::<Timer>() };
         guard((), || (timer.tick)());
-        ngx_add_timer(event, timer.milliseconds);
-    }
+        // SAFETY: as above.
+        unsafe { ngx_add_timer(event, timer.milliseconds) }
+    });
 }

@@ -4,9 +4,9 @@ use super::chain::{self, Confs};
 use super::entry::guard;
 use super::location::Directive;
 use super::log;
-use super::module;
-use super::request::bytes;
+use super::request::{bytes, fits_pool};
 use super::server_names;
+use super::{module, process};
 use crate::realm::Realm;
 use authgate_core::hosts::Hosts;
 use authgate_core::settings::Settings;
@@ -32,6 +32,7 @@ pub(super) struct MainConf {
 
 impl Drop for MainConf {
     fn drop(&mut self) {
+        process::forget_cycle();
         self.among.into_iter().for_each(chain::end);
     }
 }
@@ -95,6 +96,7 @@ impl ServerConf {
 
 /// Makes an empty configuration, dropped with nginx's pool.
 pub(super) unsafe extern "C" fn create<T: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
+    const { assert!(fits_pool::<T>()) }
     guard(null_mut(), || {
         // SAFETY: nginx calls this with its configuration and a live pool. The record has room for
         // a T, aligned as all of the pool's memory, which `drop_conf` drops once.

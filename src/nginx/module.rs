@@ -213,7 +213,7 @@ pub(super) fn main_conf(cf: &mut ngx_conf_t) -> &mut MainConf {
 }
 
 /// What `http` says of all locations.
-fn outermost_conf<'c>(cf: &ngx_conf_t) -> &'c LocationConf {
+fn outermost_conf(cf: &ngx_conf_t) -> &LocationConf {
     // SAFETY: as for the main configuration; it lives as long as the cycle.
     unsafe {
         let ctx = cf.ctx.cast::<ngx_http_conf_ctx_t>();
@@ -321,6 +321,11 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 }
 
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    guard((), || start_worker(cycle));
+    NGX_OK as ngx_int_t
+}
+
+fn start_worker(cycle: *mut ngx_cycle_t) {
     quiet_panics();
     let realms = realms_of(cycle);
     if process::takes_requests() && !realms.is_empty() {
@@ -336,7 +341,6 @@ unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
         }
         clock::every(TICK, tick);
     }
-    NGX_OK as ngx_int_t
 }
 
 /// How often, in milliseconds, a worker looks at the files of its realms.

@@ -23,6 +23,11 @@ pub(super) fn remember(cycle: *mut ngx_cycle_t) {
     CYCLE.set(NonNull::new(cycle));
 }
 
+/// A configuration is no more, perhaps that one.
+pub(super) fn forget_cycle() {
+    CYCLE.set(None);
+}
+
 /// Does `open` with the file rights of the workers' user, or with our own where nginx does not run
 /// as root: then workers are who we are.
 ///

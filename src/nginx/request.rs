@@ -263,7 +263,7 @@ impl<'r> Request<'r> {
     /// Moves a value into the request's memory, where it lives as long as the request. `None` where
     /// memory is short.
     pub(super) fn keep<T>(self, value: T) -> Option<&'r T> {
-        const { assert!(!std::mem::needs_drop::<T>() && align_of::<T>() <= align_of::<usize>()) }
+        const { assert!(!std::mem::needs_drop::<T>() && fits_pool::<T>()) }
         // SAFETY: the pool lives as long as the request and aligns to words; what it gives out is
         // ours alone, and nothing has to be dropped with it.
         unsafe {
@@ -283,6 +283,11 @@ impl<'r> Request<'r> {
             Some(std::slice::from_raw_parts_mut(start.as_ptr(), size))
         }
     }
+}
+
+/// Whether nginx's pools align their memory for this type: to words. Cleanup records have theirs from there.
+pub(super) const fn fits_pool<T>() -> bool {
+    align_of::<T>() <= align_of::<usize>()
 }
 
 /// nginx's string as bytes.

@@ -1,9 +1,10 @@
 //! Connections that have been upgraded, such as WebSockets: each is closed when what let it in has ended.
 
 use super::bits;
+use super::entry::guard;
 use super::faults;
 use super::log;
-use super::request::Request;
+use super::request::{Request, fits_pool};
 use super::visit::Visit;
 use crate::access;
 use crate::realm::Realm;
@@ -26,6 +27,7 @@ struct Connection {
 /// `None` where memory is short.
 pub(super) fn watch<'r>(request: Request<'r>, visit: &Visit<'r>) -> Option<()> {
     let Some((realm, epoch)) = access::admitted_here(request, visit) else { return Some(()) };
+    const { assert!(fits_pool::<Ticket>()) }
     // SAFETY: a live request; the place for the ticket is in the record, and the handler is called
     // once, when the request ends.
     unsafe {
@@ -44,13 +46,15 @@ struct Ticket {
 }
 
 unsafe extern "C" fn forget(ticket: *mut c_void) {
-    // SAFETY: nginx calls this once, with the record's data; the realm lives as long as the cycle,
-    // which outlives its requests.
-    let (request, realm) = unsafe {
-        let Ticket { request, realm } = ticket.cast::<Ticket>().read();
-        (request, &*realm)
-    };
-    realm.upgraded.0.borrow_mut().retain(|connection| connection.request != request);
+    guard((), || {
+        // SAFETY: nginx calls this once, with the record's data; the realm lives as long as the cycle,
+        // which outlives its requests.
+        let (request, realm) = unsafe {
+            let Ticket { request, realm } = ticket.cast::<Ticket>().read();
+            (request, &*realm)
+        };
+        realm.upgraded.0.borrow_mut().retain(|connection| connection.request != request);
+    });
 }
 
 /// A few times a second: closes those whose user would not be let in any more.

@@ -3,9 +3,10 @@
 //! record of the main request's pool, as ngx_http_realip_module's does.
 
 use super::body::Reading;
+use super::entry::guard;
 use super::headers;
 use super::location::LocationConf;
-use super::request::{Request, bytes};
+use super::request::{Request, bytes, fits_pool};
 use crate::realm::Realm;
 use authgate_core::gate::Verdict;
 use authgate_core::status::Status;
@@ -92,6 +93,7 @@ impl<'r> Visit<'r> {
             outcome: Cell::default(),
             login: Cell::default(),
         };
+        const { assert!(fits_pool::<Self>()) }
         // SAFETY: the record gets room for a Visit, aligned as all of the pool's memory; it is
         // dropped once, by `end`, with the pool.
         unsafe {
@@ -149,7 +151,7 @@ type Handler = unsafe extern "C" fn(*mut c_void);
 
 unsafe extern "C" fn end(visit: *mut c_void) {
     // SAFETY: nginx calls this once, with the data of a record that `begin` has filled.
-    unsafe { visit.cast::<Visit<'_>>().drop_in_place() }
+    guard((), || unsafe { visit.cast::<Visit<'_>>().drop_in_place() });
 }
 
 /// The values as they are now, remembered in the request's memory.

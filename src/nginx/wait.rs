@@ -197,17 +197,21 @@ type Cleanup = unsafe extern "C" fn(*mut c_void);
 /// The write handler of a request that waits: there is nothing to write yet. Over HTTP/3 it hears here
 /// that its client wants no answer any more.
 unsafe extern "C" fn waits(request: *mut ngx_http_request_t) {
-    // SAFETY: nginx calls this with the live request and touches it no more in this call.
-    unsafe {
-        if bits::has_write_failed((*request).connection) {
-            ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST as ngx_int_t);
+    guard((), || {
+        // SAFETY: nginx calls this with the live request and touches it no more in this call.
+        unsafe {
+            if bits::has_write_failed((*request).connection) {
+                ngx_http_finalize_request(request, NGX_HTTP_CLIENT_CLOSED_REQUEST as ngx_int_t);
+            }
         }
-    }
+    });
 }
 
 /// The main request has ended.
 unsafe extern "C" fn ended(waiting: *mut c_void) {
-    // SAFETY: nginx calls this once, with the reference that `register` has left in the record.
-    let waiting = unsafe { Rc::from_raw(waiting.cast::<Waiting>().cast_const()) };
-    waiting.leave();
+    guard((), || {
+        // SAFETY: nginx calls this once, with the reference that `register` has left in the record.
+        let waiting = unsafe { Rc::from_raw(waiting.cast::<Waiting>().cast_const()) };
+        waiting.leave();
+    });
 }

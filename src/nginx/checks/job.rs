@@ -86,18 +86,21 @@ const KEEP_ALIVE: ngx_msec_t = 60_000;
 /// In a thread of the pool. The event loop keeps to the job's task meanwhile (its timer), and the
 /// thread to what is borrowed here.
 unsafe extern "C" fn run(job: *mut c_void, _log: *mut ngx_log_t) {
-    let job = job.cast::<Job>();
-    // SAFETY: these fields are this thread's alone until it returns (see `post`).
-    let panicked = unsafe { &mut (*job).panicked };
-    // SAFETY: as above.
-    let (check, matches, took, priority) =
-        unsafe { (&(*job).login.check, &mut (*job).matches, &mut (*job).took, (*job).priority) };
-    if priority == Priority::Lowest {
-        lower_priority();
-    }
-    let began = Instant::now();
-    *matches = caught(|| verify(check)).map_err(|it| *panicked = Some(it)).ok();
-    *took = began.elapsed();
+    guard((), || {
+        let job = job.cast::<Job>();
+        // SAFETY: these fields are this thread's alone until it returns (see `post`).
+        let panicked = unsafe { &mut (*job).panicked };
+        // SAFETY: as above.
+        let (check, matches, took, priority) = unsafe {
+            (&(*job).login.check, &mut (*job).matches, &mut (*job).took, (*job).priority)
+        };
+        if priority == Priority::Lowest {
+            lower_priority();
+        }
+        let began = Instant::now();
+        *matches = caught(|| verify(check)).map_err(|it| *panicked = Some(it)).ok();
+        *took = began.elapsed();
+    });
 }
 
 fn verify(check: &Check) -> bool {
@@ -117,27 +120,29 @@ fn lower_priority() {
 
 /// On the event loop: a thread has ended its check, or the timer asks for a new one.
 unsafe extern "C" fn completed(event: *mut ngx_event_t) {
-    // SAFETY: the event lies in a job, which is ours again once it is complete; the realm lives as long as
-    // the cycle, which outlives its jobs.
-    let (job, realm) = unsafe {
-        if (*event).complete() == 0 {
-            (*event).set_timedout(0);
-            ngx_add_timer(event, KEEP_ALIVE);
-            return;
+    guard((), || {
+        // SAFETY: the event lies in a job, which is ours again once it is complete; the realm lives as long as
+        // the cycle, which outlives its jobs.
+        let (job, realm) = unsafe {
+            if (*event).complete() == 0 {
+                (*event).set_timedout(0);
+                ngx_add_timer(event, KEEP_ALIVE);
+                return;
+            }
+            if (*event).timer_set() != 0 {
+                ngx_del_timer(event);
+            }
+            let job = Box::from_raw((*event).data.cast::<Job>());
+            let realm = &*job.realm;
+            (job, realm)
+        };
+        let Job { mut login, matches, panicked, took, .. } = *job;
+        guard((), || conclude(realm, &mut login, matches, took));
+        if let Some(panicked) = panicked {
+            log::alert(&format!("{panicked} in a password check"));
         }
-        if (*event).timer_set() != 0 {
-            ngx_del_timer(event);
-        }
-        let job = Box::from_raw((*event).data.cast::<Job>());
-        let realm = &*job.realm;
-        (job, realm)
-    };
-    let Job { mut login, matches, panicked, took, .. } = *job;
-    guard((), || conclude(realm, &mut login, matches, took));
-    if let Some(panicked) = panicked {
-        log::alert(&format!("{panicked} in a password check"));
-    }
-    guard((), || answer(realm, login, matches.map(Outcome::Checked)));
+        guard((), || answer(realm, login, matches.map(Outcome::Checked)));
+    });
 }
 
 /// Says how a check has ended, and goes on with those that waited for that.
@@ -154,3 +159,8 @@ fn conclude(realm: &Realm, login: &mut Login, matches: Option<bool>, took: Durat
 }
 
 const _: () = assert!(std::mem::offset_of!(Job, task) == 0, "nginx knows a job by its task");
+
+const fn is_send<T: Send>() {}
+
+// What a thread is lent, and what it leaves.
+const _: () = (is_send::<&Check>(), is_send::<Check>(), is_send::<Option<Panicked>>()).0;
