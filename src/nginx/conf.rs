@@ -190,7 +190,8 @@ pub(super) fn place(cf: &ngx_conf_t) -> Place {
     match unsafe { cf.conf_file.as_ref() } {
         None => Place::default(),
         Some(file) => Place {
-            file: String::from_utf8_lossy(bytes(file.file.name)).into_owned(),
+            // SAFETY: nginx has the name in its memory while it reads the file.
+            file: String::from_utf8_lossy(unsafe { bytes(file.file.name) }).into_owned(),
             line: file.line,
         },
     }
@@ -205,6 +206,7 @@ pub(super) fn argument(cf: &ngx_conf_t, index: usize) -> Result<String, String> 
 pub(super) fn arguments(cf: &ngx_conf_t) -> Result<Vec<String>, String> {
     // SAFETY: args is an array of strings while a directive is handled.
     let words = unsafe { (*cf.args).as_slice::<ngx_str_t>() };
-    let text = |word: &ngx_str_t| str::from_utf8(bytes(*word)).map(str::to_owned);
+    // SAFETY: as above, each with its text.
+    let text = |word: &ngx_str_t| str::from_utf8(unsafe { bytes(*word) }).map(str::to_owned);
     words.iter().map(text).collect::<Result<_, _>>().map_err(|_| "argument is not UTF-8".into())
 }

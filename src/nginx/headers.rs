@@ -11,8 +11,11 @@ pub(super) fn find<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
     let lines = unsafe { lines(&raw mut (*request.raw()).headers_in.headers) };
     // SAFETY: each is a line of the list.
     let mut lines = lines.map(|line| unsafe { *line });
-    let line = lines.find(|line| bytes(line.key).eq_ignore_ascii_case(name.as_bytes()))?;
-    Some(bytes(line.value))
+    // SAFETY: what a line says lives as long as the request.
+    unsafe {
+        let line = lines.find(|line| bytes(line.key).eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(bytes(line.value))
+    }
 }
 
 /// The only request header field of this lower-case name.
@@ -21,10 +24,12 @@ pub(super) fn only<'r>(request: Request<'r>, name: &str) -> Line<'r> {
     let lines = unsafe { lines(&raw mut (*request.raw()).headers_in.headers) };
     // SAFETY: each is a line of the list.
     let lines = lines.map(|line| unsafe { *line });
-    let mut named = lines.filter(|line| bytes(line.key).eq_ignore_ascii_case(name.as_bytes()));
+    // SAFETY: what a line says lives as long as the request.
+    let lines = lines.map(|line| unsafe { (bytes(line.key), bytes(line.value)) });
+    let mut named = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
     match (named.next(), named.next()) {
         (None, _) => Line::Absent,
-        (Some(line), None) => Line::One(bytes(line.value).trim_ascii()),
+        (Some((_, value)), None) => Line::One(value.trim_ascii()),
         (Some(_), Some(_)) => Line::Several,
     }
 }
@@ -55,7 +60,7 @@ fn cookie_line_with(
     cookies: &CookieSettings,
 ) -> Option<*mut ngx_table_elt_t> {
     // SAFETY: a line of the live request's headers.
-    let ours = |line: &*mut ngx_table_elt_t| cookies.occurs_in(bytes(unsafe { (**line).value }));
+    let ours = |line: &*mut ngx_table_elt_t| cookies.occurs_in(unsafe { bytes((**line).value) });
     cookie_lines(request).find(ours)
 }
 
@@ -68,7 +73,8 @@ pub(super) fn strip_cookies(request: Request<'_>, cookies: &CookieSettings) -> O
         // the visit remembers it.
         let value = unsafe { &mut (*line).value };
         let rest = request.allocate(value.len)?;
-        let length = cookies.strip(bytes(*value), rest);
+        // SAFETY: as above.
+        let length = cookies.strip(unsafe { bytes(*value) }, rest);
         *value = string(rest.get(..length)?);
         if length == 0 {
             remove_cookie_line(request, line)?;

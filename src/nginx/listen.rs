@@ -44,7 +44,8 @@ unsafe fn warn(
     };
     let mut limited = conf.realms().iter().filter(|realm| realm.settings.limits.is_some());
     if let Some(realm) = limited.next() {
-        let socket = String::from_utf8_lossy(bytes(address.opt.addr_text));
+        // SAFETY: the configuration being read has it in its memory.
+        let socket = String::from_utf8_lossy(unsafe { bytes(address.opt.addr_text) });
         let (realm, line) = (&realm.settings.name, server.line);
         let text = format!(
             "clients of \"{socket}\" have no address: realm \"{realm}\" limits their failed logins \

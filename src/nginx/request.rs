@@ -78,7 +78,14 @@ impl<'r> Request<'r> {
 
     /// The path that nginx matched to a location: decoded and normalized.
     pub(crate) fn path(self) -> &'r [u8] {
-        bytes(self.get().uri)
+        self.text(|request| &request.uri)
+    }
+
+    /// A string of the request itself.
+    fn text(self, field: fn(&ngx_http_request_t) -> &ngx_str_t) -> &'r [u8] {
+        // SAFETY: nginx's strings of a request name memory that lives as long as the request and is not
+        // written again: where nginx changes one, it names other memory.
+        unsafe { bytes(*field(self.get())) }
     }
 
     /// Whether the connection is TLS.
@@ -111,9 +118,9 @@ impl<'r> Request<'r> {
 
     /// The only `Host` field, or the authority of HTTP/2 and 3; nginx refuses a second one.
     fn host(self) -> Option<&'r [u8]> {
-        // SAFETY: null, or a line of the live request's headers.
-        let line = unsafe { self.get().headers_in.host.as_ref() };
-        line.map_or_else(|| self.authority(), |line| Some(bytes(line.value)))
+        // SAFETY: null, or a line of the live request's headers, with what it says.
+        let value = unsafe { self.get().headers_in.host.as_ref().map(|line| bytes(line.value)) };
+        value.or_else(|| self.authority())
     }
 
     /// `:authority` of HTTP/3, of which nginx makes no `Host` field.
@@ -173,9 +180,10 @@ impl<'r> Request<'r> {
     /// every realm of the server, and an API token. `None` where memory is short.
     pub(crate) fn strip_credentials(self) -> Option<()> {
         let realms = self.server().realms();
-        // SAFETY: null, or a line of the live request's headers.
-        let authorization = unsafe { self.get().headers_in.authorization.as_ref() };
-        let authorization = authorization.map_or(&[][..], |line| bytes(line.value));
+        // SAFETY: null, or a line of the live request's headers, with what it says.
+        let authorization = unsafe {
+            self.get().headers_in.authorization.as_ref().map_or(&[][..], |line| bytes(line.value))
+        };
         for realm in realms {
             headers::strip_cookies(self, &realm.settings.cookie)?;
         }
@@ -223,10 +231,10 @@ impl<'r> Request<'r> {
         let own = verify.is_none();
         let head = RequestHead {
             method: main.method(),
-            method_name: bytes(main.get().method_name),
+            method_name: main.text(|request| &request.method_name),
             path: own.then(|| visit.path()),
-            target: bytes(main.get().unparsed_uri),
-            query: bytes(main.get().args),
+            target: main.text(|request| &request.unparsed_uri),
+            query: main.text(|request| &request.args),
             host: main.host().filter(|_| own),
             scheme: None,
             network: Network::of(self.address()),
@@ -291,13 +299,15 @@ pub(super) const fn fits_pool<T>() -> bool {
 }
 
 /// nginx's string as bytes.
-pub(super) fn bytes<'r>(text: ngx_str_t) -> &'r [u8] {
+///
+/// # Safety
+/// `text` names bytes that live, unchanged, for all of `'r`; it may be empty and name none.
+pub(super) unsafe fn bytes<'r>(text: ngx_str_t) -> &'r [u8] {
     // nginx leaves the address of an empty string unset: `args` after a redirect of try_files.
     if text.len == 0 || text.data.is_null() {
         return &[];
     }
-    // SAFETY: an ngx_str_t of a request or a configuration names `len` bytes that live as long as
-    // its pool; callers bind 'r to that.
+    // SAFETY: by the caller's promise.
     unsafe { std::slice::from_raw_parts(text.data, text.len) }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn read(cf: &ngx_conf_t) -> Hosts {
         let core = (*(*ctx).srv_conf.add(index)).cast::<ngx_http_core_srv_conf_t>();
         (*core).server_names.as_slice::<ngx_http_server_name_t>()
     };
-    let texts = names.iter().filter_map(|name| str::from_utf8(bytes(name.name)).ok());
+    // SAFETY: names that the configuration being read has in its memory.
+    let texts = names.iter().filter_map(|name| str::from_utf8(unsafe { bytes(name.name) }).ok());
     texts.filter_map(HostPattern::of_server).collect()
 }

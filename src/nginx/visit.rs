@@ -80,8 +80,8 @@ impl<'r> Visit<'r> {
         let visit = Self {
             path: main.path(),
             cookies,
-            // SAFETY: null, or a line of the live request's headers.
-            authorization: unsafe { authorization.as_ref() }.map(|line| bytes(line.value)),
+            // SAFETY: null, or a line of the live request's headers, with what it says.
+            authorization: unsafe { authorization.as_ref().map(|line| bytes(line.value)) },
             verdicts: Cell::default(),
             verified_by: Cell::default(),
             refused_in: Cell::default(),
