@@ -82,8 +82,7 @@ impl Realm {
         RequestHead {
             method: Method::Get,
             method_name: b"GET",
-            path: Some(b"/"),
-            target: b"/",
+            target: Some(b"/"),
             query: b"",
             host: None,
             scheme: None,

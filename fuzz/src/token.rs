@@ -1,6 +1,6 @@
 //! The token as docs/TOKEN.md lays it out, from that page alone.
 
-use crate::{base64url, names};
+use crate::{base64url, names, unquote};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
@@ -119,10 +119,11 @@ impl Fields {
         !self.methods.is_empty() || !self.paths.is_empty()
     }
 
-    /// Whether a request is within the limits.
-    pub fn allow(&self, method: &[u8], path: &[u8]) -> bool {
+    /// Whether a request of this method and target is within the limits.
+    pub fn allow(&self, method: &[u8], target: &[u8]) -> bool {
         let by_method = self.methods.iter().any(|allowed| allowed.as_bytes() == method);
-        let by_path = self.paths.iter().any(|allowed| is_below(allowed.as_bytes(), path));
+        let by_path = plain_path(target)
+            .is_some_and(|path| self.paths.iter().any(|allowed| is_below(allowed, &path)));
         (self.methods.is_empty() || by_method) && (self.paths.is_empty() || by_path)
     }
 }
@@ -133,29 +134,53 @@ pub fn is_method(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_tchar)
 }
 
-/// A path of a limit.
+/// The path of a target, where it is plain.
+fn plain_path(target: &[u8]) -> Option<String> {
+    let raw = target.split(|byte| *byte == b'?').next()?;
+    let path = String::from_utf8(unquote(raw)?).ok()?;
+    let slashes = raw.iter().filter(|byte| **byte == b'/').count();
+    (path.matches('/').count() == slashes && is_path(&path)).then_some(path)
+}
+
+/// A path of a limit: a plain one.
 pub fn is_path(text: &str) -> bool {
-    let is_plain =
-        |c: char| !matches!(u32::from(c), 0..=0x1f | 0x7f..=0x9f) && !"?#\\%".contains(c);
-    text.starts_with('/')
-        && text.chars().all(is_plain)
-        && !text.contains("//")
-        && !has_dot_segment(text.as_bytes())
+    let mut segments: Vec<&str> = text.split('/').collect();
+    if segments.len() < 2 || !segments.remove(0).is_empty() {
+        return false;
+    }
+    segments.pop_if(|last| last.is_empty());
+    segments.into_iter().all(has_name) && !text.chars().any(is_doubtful)
+}
+
+fn has_name(segment: &str) -> bool {
+    let is_named = |c: char| if c.is_ascii() { !". +".contains(c) } else { c.is_alphanumeric() };
+    segment.chars().take_while(|c| *c != ';').any(is_named)
+}
+
+fn is_doubtful(c: char) -> bool {
+    let code = u32::from(c);
+    let single = "\\?#%\u{a5}\u{20a9}\u{37e}\u{66a}\u{2044}\u{2100}\u{2101}\u{2105}\u{2106}\u{2215}\u{2216}\
+        \u{29f5}\u{29f8}\u{29f9}\u{3002}\u{fe30}\u{115f}\u{1160}\u{3164}\u{ffa0}";
+    let ranges = [
+        0..=0x1f,
+        0x7f..=0x9f,
+        0x2024..=0x2026,
+        0x2047..=0x2049,
+        0xfe10..=0xfe1f,
+        0xfe50..=0xfe6f,
+        0xff01..=0xff0f,
+        0xff1a..=0xff20,
+        0xff3b..=0xff40,
+        0xff5b..=0xff65,
+    ];
+    single.contains(c) || ranges.iter().any(|range| range.contains(&code))
 }
 
 /// Cookie paths match so (RFC 6265, section 5.1.4).
-fn is_below(allowed: &[u8], path: &[u8]) -> bool {
-    let folder = if allowed.ends_with(b"/") { allowed.to_vec() } else { [allowed, b"/"].concat() };
-    (path == allowed || path.starts_with(&folder)) && !has_dot_segment(path)
-}
-
-/// `.` or `..` between two of `/` and `\`, or at the end, also with `;` and what follows it.
-fn has_dot_segment(path: &[u8]) -> bool {
-    let path: Vec<u8> = path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
-    path.split(|byte| *byte == b'/').any(|segment| {
-        let dots = segment.iter().take_while(|byte| **byte == b'.').count();
-        matches!(dots, 1 | 2) && matches!(segment.get(dots), None | Some(b';'))
-    })
+fn is_below(allowed: &str, path: &str) -> bool {
+    path == allowed
+        || path.starts_with(&format!("{}/", allowed.trim_end_matches('/')))
+            && path.starts_with(allowed)
 }
 
 /// The name of a key that has none.

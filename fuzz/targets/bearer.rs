@@ -1,5 +1,5 @@
-//! `Authorization: Bearer`, with limits. Lines: methods; paths; the request's method; its path; the
-//! value, in which `$` stands for the token. Words of the first two are separated by blanks.
+//! `Authorization: Bearer`, with limits. Lines: methods; paths; the request's method; its target;
+//! the value, in which `$` stands for the token. Words of the first two are separated by blanks.
 #![no_main]
 
 use authgate_core::gate::{Cause, Decision, Verdict};
@@ -10,6 +10,7 @@ use authgate_fuzz::token::{Fields, is_method, is_path};
 use authgate_fuzz::{WHITE, cut, trimmed};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
+use url::Url;
 
 static REALM: LazyLock<Realm> =
     LazyLock::new(|| Realm::new(&[("accept", &["cookie", "bearer", "basic"])]));
@@ -18,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let (methods, rest) = cut(data);
     let (paths, rest) = cut(rest);
     let (method, rest) = cut(rest);
-    let (path, value) = cut(rest);
+    let (target, value) = cut(rest);
     let mut scope = ScopeBuf::default();
     let add_method = |text: &str| scope.add_method(text).is_ok();
     let methods = taken(methods, add_method, |text| is_method(text) && text.len() < 256);
@@ -38,8 +39,7 @@ fuzz_target!(|data: &[u8]| {
     let head = RequestHead {
         method: Method::named(method),
         method_name: method,
-        path: Some(path),
-        target: path,
+        target: Some(target),
         authorization: Some(&value),
         ..REALM.head(&none)
     };
@@ -47,11 +47,13 @@ fuzz_target!(|data: &[u8]| {
     match (REALM.gate().decide(&head, NOW), expected) {
         (Decision::Verdict(Verdict::Admit(identity)), Some(true)) => {
             assert_eq!(identity.user(), "bob");
-            assert!(limits.allow(method, path));
-            assert!(stays_below(&limits.paths, path), "{}", path.escape_ascii());
+            assert!(limits.allow(method, target));
+            for path in readings(target) {
+                assert!(stays_below(&limits.paths, &path), "{}", target.escape_ascii());
+            }
         }
         (Decision::Verdict(Verdict::Forbid(_)), Some(true)) => {
-            assert!(!limits.allow(method, path));
+            assert!(!limits.allow(method, target));
         }
         (Decision::Verdict(Verdict::Challenge(Cause::Missing)), None) => {}
         (Decision::Verdict(Verdict::Challenge(_)) | Decision::Check(_), None) => {
@@ -61,8 +63,8 @@ fuzz_target!(|data: &[u8]| {
         (Decision::Verdict(verdict), _) => panic!("{verdict:?} for {}", value.escape_ascii()),
         (Decision::Check(_), _) => panic!("a check for {}", value.escape_ascii()),
     }
-    // Where the path is not known, limits open nothing.
-    let unknown = RequestHead { path: None, ..head };
+    // Where the target is not known, limits open nothing.
+    let unknown = RequestHead { target: None, ..head };
     if let Decision::Verdict(Verdict::Admit(_)) = REALM.gate().decide(&unknown, NOW) {
         assert!(scope.as_scope().is_unlimited());
     }
@@ -98,6 +100,21 @@ fn presented(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(())?;
     trimmed(rest, WHITE).strip_prefix(b"agt_")
+}
+
+/// The path of a target as it is read: decoded once or twice, split off before or after, by a browser.
+fn readings(target: &[u8]) -> Vec<Vec<u8>> {
+    let before = |text: &[u8], ends: &[u8]| {
+        text.split(|byte| ends.contains(byte)).next().unwrap_or_default().to_vec()
+    };
+    let raw = before(target, b"?");
+    let once: Vec<u8> = percent_encoding::percent_decode(&raw).collect();
+    let twice: Vec<u8> = percent_encoding::percent_decode(&once).collect();
+    let url = core::str::from_utf8(&raw).ok();
+    let url = url.and_then(|raw| Url::parse(&format!("https://app.example.com{raw}")).ok());
+    let url = url.map(|url| percent_encoding::percent_decode_str(url.path()).collect());
+    let cut = [&once, &twice].map(|text| before(text, b"?#\0"));
+    [once, twice].into_iter().chain(cut).chain(url).collect()
 }
 
 /// However an application reads the path that was let through: with `\` for `/`, without

@@ -84,8 +84,7 @@ fuzz_target!(|data: &[u8]| {
     let head = RequestHead {
         method: Method::named(method),
         method_name: method,
-        path: Some(&target[..query]),
-        target,
+        target: Some(target),
         query: target.get(query + 1..).unwrap_or_default(),
         host: lookup("host"),
         tls: has(options, b't'),
@@ -141,9 +140,14 @@ fn presents(gated: &Gated, head: &RequestHead<'_>, identity: &Identity) {
     }
 }
 
+/// As nginx has it, where nothing is to be decoded or normalized.
+fn path_of<'a>(head: &RequestHead<'a>) -> Option<&'a [u8]> {
+    head.target?.split(|byte| *byte == b'?').next()
+}
+
 fn pages(gated: &Gated, head: &RequestHead<'_>, body: &[u8]) {
     let gate = gated.realm.gate();
-    let Some(page) = Page::at(gate.settings, head.path.unwrap_or_default()) else { return };
+    let Some(page) = path_of(head).and_then(|path| Page::at(gate.settings, path)) else { return };
     let action = match gate.page(page, head, NOW) {
         Action::ReadBody => gate.posted(head, body, NOW),
         action => action,

@@ -3,8 +3,8 @@
 
 use authgate_core::original::{Line, Original, Peer};
 use authgate_core::request::Scheme;
+use authgate_fuzz::lines;
 use authgate_fuzz::realm::Realm;
-use authgate_fuzz::{lines, unquote};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use url::Url;
@@ -27,14 +27,10 @@ fuzz_target!(|data: &[u8]| {
         assert!(values(&fields, name).len() <= 1, "{name} twice");
     }
     told(&read, &one);
-    let path = read.plain_path();
-    if let Some(path) = &path {
-        plain(read.target, path);
-    }
     let none = |_: &str| None;
     let asking = REALM.head(&none);
-    let head = read.head(&asking, path.as_deref());
-    assert_eq!((head.target, head.path), (read.target, path.as_deref()));
+    let head = read.head(&asking);
+    assert_eq!(head.target, Some(read.target));
     assert_eq!(head.host, read.host.map(|host| host.text.as_bytes()));
 });
 
@@ -80,26 +76,4 @@ fn told<'a>(read: &Original<'_>, one: &dyn Fn(&str) -> Option<&'a [u8]>) {
     assert_eq!((parsed.username(), parsed.password()), ("", None), "{url:?}");
     let host = read.host.expect("the URL's");
     assert_eq!(parsed.port_or_known_default(), host.port.or(Some(if https { 443 } else { 80 })));
-}
-
-/// Whoever decodes, once or twice, before splitting or after, resolving dots or not, opens the same.
-fn plain(target: &[u8], path: &[u8]) {
-    let raw = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    assert_eq!(unquote(raw).as_deref(), Some(path));
-    let twice: Vec<u8> = percent_encoding::percent_decode(path).collect();
-    for reading in [raw, path, &twice] {
-        assert!(reading.starts_with(b"/") && !reading.contains(&b'\\') && !reading.contains(&0));
-        let segments: Vec<_> = reading.split(|byte| *byte == b'/').collect();
-        assert_eq!(segments.len(), raw.split(|byte| *byte == b'/').count());
-        for (at, segment) in segments.iter().enumerate() {
-            let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-            assert!(name != b"." && name != b"..");
-            let is_end = at == 0 || at == segments.len() - 1;
-            assert!(is_end || !segment.is_empty());
-        }
-    }
-    let Ok(raw) = core::str::from_utf8(raw) else { return };
-    let url = Url::parse(&format!("https://app.example.com{raw}")).expect("an URL");
-    let resolved: Vec<u8> = percent_encoding::percent_decode_str(url.path()).collect();
-    assert_eq!(resolved, path);
 }

@@ -232,8 +232,7 @@ impl<'r> Request<'r> {
         let head = RequestHead {
             method: main.method(),
             method_name: main.text(|request| &request.method_name),
-            path: own.then(|| visit.path()),
-            target: main.text(|request| &request.unparsed_uri),
+            target: own.then(|| main.text(|request| &request.unparsed_uri)),
             query: main.text(|request| &request.args),
             host: main.host().filter(|_| own),
             scheme: None,
@@ -247,7 +246,7 @@ impl<'r> Request<'r> {
         let lines = |name: &str| headers::only(main, name);
         match verify.and_then(|verify| Original::read(&lines, self.peer(verify.site.realm))) {
             None => read(&head),
-            Some(original) => read(&original.head(&head, original.plain_path().as_deref())),
+            Some(original) => read(&original.head(&head)),
         }
     }
 

@@ -23,7 +23,6 @@ struct Judged<'r> {
 
 /// One visit of a client: a main request with its subrequests and internal redirects.
 pub(crate) struct Visit<'r> {
-    path: &'r [u8],
     cookies: &'r [&'r [u8]],
     authorization: Option<&'r [u8]>,
     /// The verdicts, the last one first.
@@ -78,7 +77,6 @@ impl<'r> Visit<'r> {
         let cookies = cookie_values(main)?;
         let authorization = main.get().headers_in.authorization;
         let visit = Self {
-            path: main.path(),
             cookies,
             // SAFETY: null, or a line of the live request's headers, with what it says.
             authorization: unsafe { authorization.as_ref().map(|line| bytes(line.value)) },
@@ -128,12 +126,6 @@ impl<'r> Visit<'r> {
         let judged = request.main().keep(judged)?;
         self.verdicts.set(Some(judged));
         Some(&judged.verdict)
-    }
-
-    /// The path of the main request when the visit began: where a credential was presented, that is
-    /// before any rewrite.
-    pub(crate) fn path(&self) -> &'r [u8] {
-        self.path
     }
 
     /// The values of the `Cookie` lines that the client sent.

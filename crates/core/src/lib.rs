@@ -28,6 +28,7 @@ pub mod pages;
 pub mod password;
 pub mod peers;
 mod percent;
+pub mod plain_path;
 mod query;
 pub mod queue;
 pub mod reply;

@@ -2,9 +2,7 @@
 //! `X-Original-Method`, or `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`.
 
 use crate::hosts::HostAndPort;
-use crate::percent;
 use crate::request::{Method, RequestHead, Scheme};
-use percent_encoding::percent_decode;
 
 /// The longest value, in bytes, that is read.
 const MAX_VALUE: usize = 8192;
@@ -60,9 +58,8 @@ impl<'a> Original<'a> {
         original.whole().or_else(|| forwarded.whole())
     }
 
-    /// The head of the request that is asked about, where `asking` is the head of the one that asks;
-    /// `path` is [`Self::plain_path`].
-    pub fn head<'h>(&self, asking: &RequestHead<'h>, path: Option<&'h [u8]>) -> RequestHead<'h>
+    /// The head of the request that is asked about, where `asking` is the head of the one that asks.
+    pub fn head<'h>(&self, asking: &RequestHead<'h>) -> RequestHead<'h>
     where
         'a: 'h,
     {
@@ -70,44 +67,13 @@ impl<'a> Original<'a> {
         RequestHead {
             method: self.method.map_or(asking.method, |name| Method::named(name.as_bytes())),
             method_name,
-            path,
-            target: self.target,
+            target: Some(self.target),
             query: self.target.splitn(2, |&byte| byte == b'?').nth(1).unwrap_or_default(),
             host: self.host.map(|host| host.text.as_bytes()),
             scheme: self.scheme,
             ..*asking
         }
     }
-
-    /// The path, decoded, to be compared with what an API token may open; `None` where it is not
-    /// plain, and servers may differ in what they open for it.
-    ///
-    /// Plain is a path without a broken percent code or `#` that has, as it stands and decoded once
-    /// and twice, no `//`, no `\`, no control byte and no dot segment, parameters (`..;x`) aside;
-    /// and no percent code of a slash.
-    pub fn plain_path(&self) -> Option<Vec<u8>> {
-        let raw = self.target.split(|&byte| byte == b'?').next()?;
-        let once: Vec<u8> = percent_decode(raw).collect();
-        let twice: Vec<u8> = percent_decode(&once).collect();
-        let whole = percent::codes_are_whole(raw) && !raw.contains(&b'#');
-        let one_structure = slashes(raw) == slashes(&twice);
-        let plain = [raw, &once, &twice].into_iter().all(is_plain);
-        (whole && one_structure && plain).then_some(once)
-    }
-}
-
-fn slashes(path: &[u8]) -> usize {
-    path.iter().filter(|&&byte| byte == b'/').count()
-}
-
-fn is_plain(path: &[u8]) -> bool {
-    let is_dots = |segment: &[u8]| {
-        let name = segment.split(|&byte| byte == b';').next().unwrap_or_default();
-        matches!(name, b"." | b"..")
-    };
-    !path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\')
-        && !path.windows(2).any(|pair| pair == b"//")
-        && !path.split(|&byte| byte == b'/').any(is_dots)
 }
 
 /// What one set of fields tells.

@@ -62,11 +62,9 @@ pub struct RequestHead<'a> {
     pub method: Method,
     /// The method as the client sent it.
     pub method_name: &'a [u8],
-    /// The path that the client asked for, decoded and normalized by nginx, before any rewrite;
-    /// `None` where it is not known: another proxy asks and does not say for what.
-    pub path: Option<&'a [u8]>,
-    /// The request target's path and query as the client sent them.
-    pub target: &'a [u8],
+    /// The request target's path and query as the client sent them, before any rewrite; `None`
+    /// where it is not known: another proxy asks and does not say for what.
+    pub target: Option<&'a [u8]>,
     /// The query, without the `?`, as the client sent it.
     pub query: &'a [u8],
     /// `host[:port]` that the client asked, as it wrote it; `None` where it is not known.

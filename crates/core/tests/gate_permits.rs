@@ -57,7 +57,7 @@ fn g85a_of_an_unknown_request_a_limited_token_opens_nothing() {
     {
         let seen = get("/metrics")
             .bearer(&token)
-            .with_head(|head| verdict(&realm, &RequestHead { path: None, ..*head }).status());
+            .with_head(|head| verdict(&realm, &RequestHead { target: None, ..*head }).status());
         assert_eq!(seen, status);
     }
 }

@@ -13,8 +13,7 @@ fn with_head<T>(method: Method, fields: &[(&str, &str)], ask: impl Fn(&RequestHe
     ask(&RequestHead {
         method,
         method_name: b"GET",
-        path: Some(b"/"),
-        target: b"/",
+        target: Some(b"/"),
         query: b"",
         host: None,
         scheme: None,

@@ -12,8 +12,7 @@ fn may(fields: &[(&str, &str)]) -> bool {
     may_post(&RequestHead {
         method: Method::Post,
         method_name: b"POST",
-        path: Some(b"/authgate/login"),
-        target: b"/authgate/login",
+        target: Some(b"/authgate/login"),
         query: b"",
         host: lookup("host"),
         scheme: None,

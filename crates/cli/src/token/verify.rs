@@ -30,7 +30,7 @@ pub(crate) struct Verification {
     /// The method of a request: also ask whether the token's limits allow it
     #[arg(long, value_name = "METHOD", requires = "path")]
     method: Option<String>,
-    /// The path of that request, decoded and without the query
+    /// The path of that request, as the client sends it: what it has in a query does not matter
     #[arg(long, value_name = "PATH", requires = "method")]
     path: Option<String>,
     /// Answer in JSON

@@ -24,7 +24,7 @@ impl Gate<'_> {
         };
         let (id, issued_at, expires_at) = (claims.session, claims.issued_at, claims.expires_at);
         let within = claims.scope.is_unlimited()
-            || head.path.is_some_and(|path| claims.scope.allows(head.method_name, path));
+            || head.target.is_some_and(|target| claims.scope.allows(head.method_name, target));
         match Identity::new(claims.user, Credential::Bearer { id, issued_at, expires_at }) {
             Some(identity) if within => Verdict::Admit(identity),
             Some(identity) => Verdict::Forbid(identity),

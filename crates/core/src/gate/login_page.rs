@@ -31,12 +31,12 @@ impl Gate<'_> {
     /// server's, the whole address. `None` where that is not known, is nobody's, or is so long that
     /// the login would not return there, and nginx might not take it.
     fn place_of(&self, head: &RequestHead<'_>) -> Option<Vec<u8>> {
-        head.path?;
+        let target = head.target?;
         let origin = match self.settings.login_url {
             Some(_) => self.origin_of(head)?,
             None => String::new(),
         };
-        let place = [origin.as_bytes(), head.target].concat();
+        let place = [origin.as_bytes(), target].concat();
         (place.len() <= MAX_LENGTH).then_some(place)
     }
 

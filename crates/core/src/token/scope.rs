@@ -1,6 +1,7 @@
 //! What an API token is limited to: methods, and paths with all that is below them. docs/TOKEN.md
 //! has the bytes.
 
+use crate::plain_path::{is_plain, plain_path};
 use http::Method;
 
 /// The limits of an API token, as they stand in it: well-formed, and none at all by default.
@@ -29,11 +30,16 @@ impl<'a> Scope<'a> {
         self.0.is_empty()
     }
 
-    /// Whether a request of this method and path is within the limits. The path is nginx's: decoded
-    /// and normalized, without the query. One with a dot segment is below none of the paths.
-    pub fn allows(self, method: &[u8], path: &[u8]) -> bool {
+    /// Whether a request of this method and target, both as the client sent them, is within the
+    /// limits. What is not a [`plain_path`] is below none of the paths.
+    pub fn allows(self, method: &[u8], target: &[u8]) -> bool {
         any_or_none(self.methods(), |allowed| allowed.as_bytes() == method)
-            && any_or_none(self.paths(), |allowed| is_below(allowed.as_bytes(), path))
+            && (self.paths().next().is_none() || self.allows_path(target))
+    }
+
+    fn allows_path(self, target: &[u8]) -> bool {
+        let path = plain_path(target);
+        path.is_some_and(|path| self.paths().any(|allowed| is_below(allowed, &path)))
     }
 
     /// The methods, in their order. None: any method.
@@ -69,7 +75,7 @@ pub enum ScopeError {
     Method,
     /// Not a plain path.
     #[error(
-        "invalid path: it begins with \"/\", has no \"//\", \"/./\", \"/../\", and nothing of ? # \\ % (write it decoded)"
+        "invalid path: it begins with \"/\", has no \"//\", \"/./\", \"/../\", and nothing of ? # \\ % (write it decoded), nor what looks like them"
     )]
     Path,
     /// More than its length can tell.
@@ -126,7 +132,7 @@ impl Kind {
     fn check(self, text: &str) -> Result<(), ScopeError> {
         match self {
             Self::Method if Method::from_bytes(text.as_bytes()).is_err() => Err(ScopeError::Method),
-            Self::Path if !is_plain_path(text) => Err(ScopeError::Path),
+            Self::Path if !is_plain(text) => Err(ScopeError::Path),
             _ => Ok(()),
         }
     }
@@ -149,26 +155,8 @@ fn any_or_none<'a>(limits: impl Iterator<Item = &'a str>, holds: impl Fn(&str) -
     limits.peek().is_none() || limits.any(holds)
 }
 
-/// A path that only itself is written as.
-fn is_plain_path(path: &str) -> bool {
-    path.starts_with('/')
-        && !path.contains("//")
-        && !path.contains(['?', '#', '\\', '%'])
-        && !path.contains(char::is_control)
-        && !has_dot_segment(path.as_bytes())
-}
-
 /// As cookie paths match (RFC 6265, section 5.1.4).
-fn is_below(allowed: &[u8], path: &[u8]) -> bool {
+fn is_below(allowed: &str, path: &str) -> bool {
     let Some(below) = path.strip_prefix(allowed) else { return false };
-    let at_a_segment = allowed.ends_with(b"/") || below.is_empty() || below.starts_with(b"/");
-    at_a_segment && !has_dot_segment(path)
-}
-
-/// nginx leaves no dot segments, but what it does not take for one an application may: with `\` for
-/// `/`, as Windows has it, or with parameters (`..;x`, RFC 3986, section 3.3), which Java drops.
-fn has_dot_segment(path: &[u8]) -> bool {
-    let segments = path.split(|byte| matches!(byte, b'/' | b'\\'));
-    let names = segments.map(|it| it.split(|&byte| byte == b';').next().unwrap_or_default());
-    names.into_iter().any(|name| matches!(name, b"." | b".."))
+    allowed.ends_with('/') || below.is_empty() || below.starts_with('/')
 }

@@ -321,9 +321,8 @@ impl Request {
         with(&RequestHead {
             method: self.method,
             method_name: method_name(self.method),
-            path: halves.next(),
-            target: &self.target,
-            query: halves.next().unwrap_or_default(),
+            target: Some(&self.target),
+            query: halves.nth(1).unwrap_or_default(),
             host: self.host.map(str::as_bytes),
             scheme: self.scheme,
             network: self.network,
