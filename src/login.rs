@@ -87,9 +87,25 @@ fn posted(request: Request<'_>, body: Body) -> Sent {
 
 /// A password has been checked, or could not be.
 fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<Outcome>) -> Sent {
-    let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| answer(gate, head, check, outcome?);
+    let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| {
+        let outcome = outcome?;
+        end_replaced(realm, gate, head, check, outcome)?;
+        answer(gate, head, check, outcome)
+    };
     let reply = with_gate(request, realm, answer).flatten();
     reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
+}
+
+/// Ends the sessions that a login takes the place of. `None` where that cannot be written down.
+fn end_replaced(
+    realm: &Realm,
+    gate: &Gate<'_>,
+    head: &RequestHead<'_>,
+    check: &Check,
+    outcome: Outcome,
+) -> Option<()> {
+    let (Outcome::Checked(matches) | Outcome::Shared(matches)) = outcome else { return Some(()) };
+    realm.end_all(&gate.replaced_sessions(head, check, matches, clock::now())).then_some(())
 }
 
 fn answer(

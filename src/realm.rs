@@ -116,6 +116,12 @@ impl Realm {
         }))
     }
 
+    /// Ends all of this in every worker and writes it down. False where any of that failed: the
+    /// others end all the same, and what cannot be written down ends in memory.
+    pub(crate) fn end_all(&self, records: &[Record]) -> bool {
+        records.iter().filter(|record| !self.end(record)).count() == 0
+    }
+
     /// Ends something in every worker and writes it down. False where that failed.
     pub(crate) fn end(&self, record: &Record) -> bool {
         let ended = self.zone.locked(|locked| locked.ended().apply(record, clock::now()));

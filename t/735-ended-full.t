@@ -115,7 +115,37 @@ for my $state ('', 'state %%DIR%%/state;') {
         is taken(@ended, @many), 0, "$name: everybody has ended 60, all are refused after a restart";
         is join(' ', refused(%live)), '', "$name: everybody is still in";
     }
+    # A session that takes the place of another one is not ended with it.
+    {
+        my $client = $server->client(headers => [], port => $server->port('all'));
+        my $refused = 0;
+        for (1 .. 150) {
+            $client->login('alice', $PASSWORD{alice});
+            $refused++ if $client->get('/hello.txt')->status != 200;
+        }
+        is $refused, 0, "J139 $name: who signs in again and again is signed in each time";
+    }
+    name_more_than_fit() if $state;
     $server->stop;
+}
+
+# An operator names more than fits: all sessions end, and nobody waits for the next one.
+sub name_more_than_fit () {
+    my $command = "$AuthGate::TARGET/release/authgate";
+    my $before = sign_in('alice');
+    is $server->verdicts($before), '200', 'J139 alice is in';
+    my @ids = map { sprintf '%08x%024x', ($_ * 0x9E3779B1) & 0xffffffff, $_ } 1 .. 6000;
+    my $said = qx(\Q$command\E session revoke --state @{[$server->path('state')]} --realm ops @ids 2>&1);
+    is $?, 0, 'J139 6000 are named' or diag $said;
+    AuthGate::Server::wait_until { $server->verdicts($before) eq '401' } 10, 'all sessions to end';
+    my %live = map { $_ => sign_in($_) } @others, 'alice', 'bob', 'carol';
+    is join(' ', refused(%live)), '', 'J139 who signs in then is in at once';
+    $server->kill_all;
+    $server->run;
+    is $server->verdicts($before), '401', 'J139 restarted: what had ended is refused';
+    is join(' ', refused(%live)), '', 'J139 restarted: who was in is in';
+    my $again = sign_in('alice');
+    is $server->verdicts($again), '200', 'J139 restarted: who signs in then is in at once';
 }
 
 done_testing;

@@ -47,9 +47,7 @@ pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent 
 
 /// Carries out what goes with a realm's reply, sends it and ends the request.
 pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
-    // All of them, whatever becomes of the first: what cannot be written down ends in memory.
-    let unwritten = reply.ends.iter().filter(|record| !realm.end(record)).count();
-    if unwritten > 0 {
+    if !realm.end_all(&reply.ends) {
         return Sent::failed(request);
     }
     let Some(visit) = request.visit() else { return Sent::failed(request) };

@@ -4,9 +4,9 @@
 mod cases;
 mod support;
 
-use authgate_core::ended::KEPT_BEYOND_END;
+use authgate_core::ended::{KEPT_BEYOND_END, MADE_AHEAD};
 use authgate_core::journal::{Record, UserTag, decode_all};
-use authgate_core::token::{MAX_SKEW, SessionId};
+use authgate_core::token::SessionId;
 use cases::cases;
 use proptest::prelude::*;
 use support::table::{Table, crowded, part_of, spread};
@@ -65,7 +65,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         60 => (user.clone(), 1..MAX, prop::bool::weighted(0.8))
             .prop_map(|(user, life, ends)| Step::Begin { user, life, ends }),
-        10 => (user.clone(), 0..=MAX_SKEW, any::<bool>())
+        10 => (user.clone(), 0..=MADE_AHEAD, any::<bool>())
             .prop_map(|(user, ahead, is_api)| Step::BeginElsewhere { user, ahead, is_api }),
         20 => (any::<usize>(), any::<bool>()).prop_map(|(which, named)| Step::End { which, named }),
         15 => Just(Step::Name),
@@ -108,6 +108,8 @@ struct World {
     made: u64,
     now: u64,
     latest: u64,
+    /// No token that this node has made or heard of says that it was made later.
+    made_until: u64,
 }
 
 impl World {
@@ -128,8 +130,7 @@ impl World {
             }
             Step::End { .. } => {}
             Step::Name => {
-                let issued_at = self.now.max(self.table.ended().earliest("nobody").issued_at);
-                self.make(Token { is_api: true, ..self.token(0, issued_at, issued_at + MAX) });
+                self.make(Token { is_api: true, ..self.token(0, self.now, self.now + MAX) });
                 self.end(self.tokens.len() - 1, true);
             }
             Step::EndUser { user, ahead } => self.end_user(&format!("user{user}"), ahead),
@@ -155,12 +156,17 @@ impl World {
         Token { id, user, issued_at, ends_at, is_api: false, has_ended: false }
     }
 
-    /// A sign-in here. Never makes what counts as ended.
+    /// A sign-in here. Never makes what counts as ended, nor what holds only later: unless clocks or
+    /// operators were ahead, or sessions between two ends of everyone.
     fn begin(&mut self, user: u64, life: u64) {
         let earliest = self.table.ended().earliest(&format!("user{user}"));
         let ends_at = (self.now + life).max(earliest.ends_at);
         let token = self.token(user, self.now.max(earliest.issued_at), ends_at);
+        self.table.ended().may_be_made_until(token.issued_at);
         assert!(!self.holds(&token), "{token:?} {earliest:?}");
+        let latest = self.made_until.max(self.latest + MADE_AHEAD) + 1;
+        assert!(token.issued_at <= latest, "{token:?} {earliest:?} {latest}");
+        self.made_until = self.made_until.max(token.issued_at);
         self.make(token);
     }
 
@@ -182,6 +188,7 @@ impl World {
 
     fn end_user(&mut self, user: &str, ahead: u64) {
         let issued_until = self.now + ahead;
+        self.made_until = self.made_until.max(issued_until + 1);
         self.table.apply(Record::User { user: UserTag::of(user), issued_until }, self.now);
         self.mark(|token| !token.is_api && token.user == user && token.issued_at <= issued_until);
     }
@@ -209,6 +216,9 @@ impl World {
         let records = self.table.ended().records(self.now);
         let bytes: Vec<u8> = records.iter().flat_map(Record::encode).collect();
         assert_eq!(decode_all(&bytes), (records, 0));
+        // Where all have ended, sessions may have been made since: it is not known which.
+        let after_everyone = self.table.ended().earliest("nobody").issued_at;
+        self.made_until = self.made_until.max(after_everyone);
         self.table = self.table.restored(slots, buckets, self.now);
     }
 
@@ -252,7 +262,7 @@ proptest! {
     ) {
         let id = if is_spread { spread } else { crowded };
         let (table, tokens) = (Table::of(slots, buckets), Vec::new());
-        let mut world = World { table, id, tokens, made: 1, now: NOW, latest: NOW };
+        let mut world = World { table, id, tokens, made: 1, now: NOW, latest: NOW, made_until: NOW };
         for step in steps {
             world.step(&step);
             world.check()?;

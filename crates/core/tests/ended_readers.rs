@@ -2,7 +2,7 @@
 
 mod support;
 
-use authgate_core::ended::KEPT_BEYOND_ISSUE;
+use authgate_core::ended::{KEPT_BEYOND_ISSUE, MADE_AHEAD};
 use authgate_core::journal::{Record, UserTag};
 use std::sync::atomic::{AtomicU64, Ordering};
 use support::table::{Table, spread as id};
@@ -77,6 +77,6 @@ fn i112_readers_beside_a_writer_who_ends_everyone_miss_no_token() {
             let keep_until = NOW + KEPT_BEYOND_ISSUE;
             table.apply(Record::Token { id: id(number), keep_until }, time(number));
         },
-        |number| table.ended().api_token_has_ended(id(number), time(number) + 60),
+        |number| table.ended().api_token_has_ended(id(number), time(number) + MADE_AHEAD),
     );
 }

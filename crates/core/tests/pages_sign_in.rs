@@ -197,8 +197,8 @@ fn a24_signing_in_ends_every_session_that_the_request_names() {
 
 #[test]
 fn a24_signing_in_again_ends_the_session_before() {
-    let realm = realm();
     for before in ["alice", "bob"] {
+        let realm = realm();
         let request = form().cookie(&realm.session(before));
         let reply = outcome(&realm, &request, "username=alice", true);
         assert_eq!(reply.ends, [ended(SessionId([7; 16]), before, NOW + MAX)], "{before}");
@@ -206,6 +206,7 @@ fn a24_signing_in_again_ends_the_session_before() {
         assert_eq!(realm.admitted(&get("/").cookie(token), NOW).id(), Some(FRESH.session));
     }
     // Nothing is ended that is no session of ours, nor by a failure.
+    let realm = realm();
     let foreign = form().cookie("garbage").bearer(&realm.api_token("alice"));
     assert_eq!(outcome(&realm, &foreign, "username=alice", true).ends, []);
     let request = form().cookie(&realm.session("alice"));

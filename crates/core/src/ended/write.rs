@@ -5,9 +5,8 @@
 
 use super::bucket;
 use super::slot::{Entry, Kind, Slot};
-use super::{Bucket, Ended, KEPT_BEYOND_END, KEPT_BEYOND_ISSUE, after};
+use super::{Bucket, Ended, KEPT_BEYOND_END, KEPT_BEYOND_ISSUE, MADE_AHEAD, after};
 use crate::journal::Record;
-use crate::token::MAX_SKEW;
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
 /// A table that is full looks for room for one part in so many of its entries, so as not to look
@@ -17,11 +16,14 @@ const ROOM: u64 = 64;
 impl Ended<'_> {
     /// Takes in what has ended. The caller holds the zone's lock. `now` in Unix seconds.
     pub fn apply(&self, record: &Record, now: u64) {
-        // By a node whose clock is ahead as far as is allowed.
-        self.may_be_made_until(now.saturating_add(MAX_SKEW));
+        self.may_be_made_until(now.saturating_add(MADE_AHEAD));
         match *record {
             Record::Part { part, of, ends_until } => self.end_part(part, of, ends_until),
-            Record::Everyone { issued_until } => self.end_everyone(issued_until),
+            Record::Everyone { issued_until } => {
+                // By who made sessions that do not count as ended.
+                self.may_be_made_until(after(issued_until));
+                self.end_everyone(issued_until);
+            }
             Record::Session { .. } | Record::Token { .. } => self.list(record, now),
             Record::User { issued_until, .. } => {
                 self.may_be_made_until(after(issued_until));
@@ -215,13 +217,12 @@ impl Ended<'_> {
     }
 
     fn end_everyone(&self, issued_until: u64) {
-        self.may_be_made_until(after(issued_until));
         self.head.issued_until.fetch_max(issued_until, Release);
     }
 
-    /// From now on a token may say that it was made then: we ourselves make those that do not
-    /// count as ended.
-    fn may_be_made_until(&self, time: u64) {
+    /// From now on a token may say that it was made then. Who makes a session says so before, and
+    /// needs no lock for it.
+    pub fn may_be_made_until(&self, time: u64) {
         self.head.made_until.fetch_max(time, Release);
     }
 }

@@ -5,6 +5,7 @@ use crate::check::{Asked, Check, MAX_PASSWORD};
 use crate::event::{Event, LoginMethod};
 use crate::form::LoginForm;
 use crate::gate::Gate;
+use crate::journal::Record;
 use crate::limit::Limited;
 use crate::negotiate::Format;
 use crate::page::Notice;
@@ -56,6 +57,22 @@ impl Gate<'_> {
         }
     }
 
+    /// The sessions that a login with this outcome takes the place of. To be ended before
+    /// [`Self::checked`] makes the new one, whose times come after all that has ended: ending them
+    /// may fill the table.
+    pub fn replaced_sessions(
+        &self,
+        head: &RequestHead<'_>,
+        check: &Check,
+        matches: bool,
+        now: u64,
+    ) -> Vec<Record> {
+        match check.succeeds(matches) {
+            true => ends(&self.sessions(head, now)),
+            false => Vec::new(),
+        }
+    }
+
     /// Takes the outcome of a check: signs in, or shows the form again. `None` where the user's
     /// name cannot stand in a token.
     pub fn checked(
@@ -83,7 +100,7 @@ impl Gate<'_> {
         let (user, method) = (check.username.clone(), LoginMethod::Form);
         let event = Event::LoginOk { user, method, realm: self.realm() };
         let reply = reply.header("Set-Cookie", session).header("Set-Cookie", device).event(event);
-        Some(reply.ending(ends(&self.sessions(head, now))).uncached())
+        Some(reply.uncached())
     }
 
     /// The claims of a session that begins now, its times after all that has ended: a session of a
@@ -91,6 +108,7 @@ impl Gate<'_> {
     fn new_session<'c>(&self, check: &'c Check, session: SessionId, now: u64) -> Claims<'c> {
         let earliest = self.ended.earliest(&check.username);
         let issued_at = now.max(earliest.issued_at);
+        self.ended.may_be_made_until(issued_at);
         let ends_at = now.saturating_add(self.settings.session.max).max(earliest.ends_at);
         Claims {
             session,

@@ -47,10 +47,17 @@ pub(crate) fn posted(realm: &Realm, request: &Request, body: &[u8]) -> Reply {
     reply
 }
 
+/// What comes of a login once its password has been checked: the reply, and what is ended before it.
 pub(crate) fn outcome(realm: &Realm, request: &Request, body: &str, matches: bool) -> Reply {
     let check = check_of(realm, request, body, NOW);
-    let reply = request.with_head(|head| realm.gate().checked(head, &check, matches, FRESH, NOW));
+    let (ends, reply) = request.with_head(|head| {
+        let ends = realm.gate().replaced_sessions(head, &check, matches, NOW);
+        ends.iter().for_each(|record| realm.ended().apply(record, NOW));
+        (ends, realm.gate().checked(head, &check, matches, FRESH, NOW))
+    });
     let reply = reply.unwrap();
+    assert_eq!(reply.ends, []);
+    let reply = reply.ending(ends);
     assert!(is_guarded(&reply), "{reply:?}");
     reply
 }
