@@ -194,6 +194,7 @@ my @wrong = (
     ['session idle=-1', 'invalid parameter "idle=-1"'],
     ['session idle=1h idle=1h', 'invalid parameter "idle=1h"'],
     ['session idle=2h max=1h', 'idle time is longer than its max time'],
+    ['session max=2y', 'session max time is too long: what has ended is remembered for a year, use at most "max=365d"'], # J124
     ['session max=99999999999999999999', 'invalid parameter'],
     ['session 1h', 'invalid parameter "1h"'],
     ['session renew=never', 'invalid parameter "renew=never"'],

@@ -97,7 +97,8 @@ fn expected(token: &str, tag: [u8; 4], purpose: For) -> Result<Fields, TokenErro
     if fields.realm_tag != tag {
         return Err(TokenError::BadSignature);
     }
-    if fields.expires_at > fields.ends_at {
+    let life = fields.expires_at.saturating_sub(fields.issued_at);
+    if fields.expires_at > fields.ends_at || life > 400 * 86400 {
         return Err(TokenError::Malformed);
     }
     let holds = fields.issued_at <= NOW + 60 && NOW < fields.expires_at && NOW < fields.ends_at;

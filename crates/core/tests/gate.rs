@@ -181,7 +181,8 @@ fn a12_no_number_wraps() {
     for number in [0, 1, 1 << 31, 1 << 32, 1 << 63, u64::MAX] {
         let claims = Claims { expires_at: number, ends_at: number, ..realm.claims("alice") };
         let token = realm.sign(Purpose::Session, &claims);
-        let word = if number > NOW { "ok alice" } else { "expired" };
+        // None holds for so long: J124.
+        let word = if number > NOW { "malformed" } else { "expired" };
         assert_eq!(of_cookie(&realm, &token), word, "{number}");
     }
     let claims = Claims { expires_at: NOW + MAX + 1, ..realm.claims("alice") };

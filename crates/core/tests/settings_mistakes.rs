@@ -154,6 +154,20 @@ fn i100_every_bad_value_is_named() {
     }
 }
 
+/// What has ended is remembered for as long as anything can hold.
+#[test]
+fn j124_no_session_lasts_longer_than_a_year() {
+    let mistaken = "session max time is too long: what has ended is remembered for a year, use at most \"max=365d\"";
+    for long in ["max=366d", "max=365d1s", "max=1y1s", "max=100y", "idle=366d", "idle=2y max=2y"] {
+        assert_eq!(mistake(&format!("session {long}")), mistaken, "{long}");
+    }
+    for year in
+        ["session max=365d", "session max=1y", "session idle=365d", "session idle=1y max=1y"]
+    {
+        assert_eq!(give(&mut builder(), year).as_deref(), Ok("session"), "{year}");
+    }
+}
+
 #[test]
 fn i100_mistakes_with_words_of_their_own() {
     for (directive, error) in [

@@ -5,8 +5,8 @@ mod cases;
 
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::token::{
-    Claims, InvalidSessionId, MAX_LENGTH, PayloadBuffer, Purpose, Scope, SessionId, TokenError,
-    inspect,
+    Claims, InvalidSessionId, MAX_LENGTH, MAX_LIFE, PayloadBuffer, Purpose, Scope, SessionId,
+    TokenError, inspect,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -255,16 +255,31 @@ fn a12_extreme_times_do_not_wrap() {
         [0, 1, 1 << 31, 1 << 32, i64::MAX as u64, i64::MIN as u64, -1_i64 as u64, u64::MAX - 60];
     for end in extremes {
         for now in extremes.into_iter().chain([NOW]) {
-            let claims = Claims { issued_at: 0, expires_at: end, ends_at: end, ..claims() };
-            let expected = if now < end { Ok(()) } else { Err(TokenError::Expired) };
-            assert_eq!(verdict_of(&claims, now), expected, "end {end}, now {now}");
-            let claims =
-                Claims { issued_at: end, expires_at: u64::MAX, ends_at: u64::MAX, ..claims };
-            let future = u128::from(end) > u128::from(now) + 60;
-            let expected =
-                if future || now == u64::MAX { Err(TokenError::Expired) } else { Ok(()) };
-            assert_eq!(verdict_of(&claims, now), expected, "issued {end}, now {now}");
+            for issued_at in extremes {
+                let claims = Claims { issued_at, expires_at: end, ends_at: end, ..claims() };
+                let life = i128::from(end) - i128::from(issued_at);
+                let from_the_future = i128::from(issued_at) > i128::from(now) + 60;
+                let expected = match (life > i128::from(MAX_LIFE), from_the_future || now >= end) {
+                    (true, _) => Err(TokenError::Malformed),
+                    (false, true) => Err(TokenError::Expired),
+                    (false, false) => Ok(()),
+                };
+                let all = format!("issued {issued_at}, end {end}, now {now}");
+                assert_eq!(verdict_of(&claims, now), expected, "{all}");
+            }
         }
+    }
+}
+
+/// What has ended is remembered for as long as anything can hold.
+#[test]
+fn j124_no_token_holds_longer_than_400_days() {
+    let longest = Claims { expires_at: NOW + MAX_LIFE, ends_at: u64::MAX, ..claims() };
+    assert_eq!(MAX_LIFE, 400 * 86400);
+    for now in [NOW, NOW + MAX_LIFE - 1] {
+        assert_eq!(verdict_of(&longest, now), Ok(()));
+        let longer = Claims { expires_at: NOW + MAX_LIFE + 1, ..longest.clone() };
+        assert_eq!(verdict_of(&longer, now), Err(TokenError::Malformed));
     }
 }
 
@@ -373,9 +388,11 @@ fn inspecting_needs_no_key() {
 }
 
 fn any_claims() -> impl Strategy<Value = (String, Claims<'static>)> {
-    let numbers = (any::<[u8; 16]>(), any::<[u64; 4]>());
-    ("\\PC{1,32}", numbers).prop_map(|(user, (id, [issued_at, expires_at, ends_at, epoch]))| {
-        let session = SessionId(id);
+    let numbers = (any::<[u8; 16]>(), any::<[u64; 4]>(), 0..2 * MAX_LIFE, any::<bool>());
+    ("\\PC{1,32}", numbers).prop_map(|(user, (id, numbers, life, is_likely))| {
+        let (session, [issued_at, expires_at, ends_at, epoch]) = (SessionId(id), numbers);
+        let likely = issued_at.saturating_add(life);
+        let expires_at = if is_likely { likely } else { expires_at };
         (user, Claims { session, issued_at, expires_at, ends_at, epoch, ..claims() })
     })
 }
@@ -398,12 +415,14 @@ proptest! {
         match ring().verify(Purpose::Api, token.as_bytes(), now, &mut buffer) {
             Ok(verified) => {
                 prop_assert!(now < claims.expires_at && claims.expires_at <= claims.ends_at);
+                prop_assert!(claims.expires_at - now <= MAX_LIFE);
                 prop_assert_eq!(verified.claims, claims);
             }
             Err(TokenError::Expired) => prop_assert!(now >= claims.expires_at),
             Err(error) => {
                 prop_assert_eq!(error, TokenError::Malformed);
-                prop_assert!(claims.expires_at > claims.ends_at);
+                let life = claims.expires_at.saturating_sub(now);
+                prop_assert!(claims.expires_at > claims.ends_at || life > MAX_LIFE);
             }
         }
     }

@@ -23,7 +23,7 @@ pub use bucket::Bucket;
 pub use slot::Slot;
 
 use crate::journal::{Record, UserTag};
-use crate::token::{MAX_SKEW, SessionId};
+use crate::token::{MAX_LIFE, MAX_SKEW, SessionId};
 use bucket::UserPrefix;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -33,9 +33,8 @@ use slot::{Kind, MAX_TIME, id_of_user, words};
 /// worker whose clock is behind, never sees an ended session again.
 pub const KEPT_BEYOND_END: u64 = 3600;
 
-/// How long, in seconds, it matters when a token was made: browsers keep no cookie longer (RFC
-/// 6265bis, section 5.5), and no API token lives longer.
-pub const KEPT_BEYOND_ISSUE: u64 = 400 * 24 * 3600;
+/// How long, in seconds, it matters when a token was made: none holds longer.
+pub const KEPT_BEYOND_ISSUE: u64 = MAX_LIFE;
 
 /// How far ahead, in seconds, of the clock here a token may say that it was made, for a table that
 /// ends everyone to end it too. A session that begins after that says that it was made later still,

@@ -1,6 +1,9 @@
 //! What each directive of a realm's block takes.
 
-use super::{Accept, Checks, DEFAULT_SESSION, Renew, SessionTimes, SettingsError, default_checks};
+use super::{
+    Accept, Checks, DEFAULT_SESSION, LONGEST_SESSION, Renew, SessionTimes, SettingsError,
+    default_checks,
+};
 use crate::cookie::{CookieSettings, SameSite, Secure};
 use crate::hosts::{HostPattern, Hosts};
 use crate::limit::{DEFAULT_LIMITS, Limits};
@@ -95,6 +98,9 @@ impl<'a> Arguments<'a> {
         let max = max.unwrap_or_else(|| DEFAULT_SESSION.max.max(idle.unwrap_or(0)));
         if idle.is_some_and(|idle| idle > max) {
             return Err(SettingsError::IdleOverMax);
+        }
+        if max > LONGEST_SESSION {
+            return Err(SettingsError::MaxTooLong);
         }
         let idle = idle.unwrap_or(DEFAULT_SESSION.idle.min(max));
         Ok(SessionTimes { idle, max, renew: renew.unwrap_or(DEFAULT_SESSION.renew) })

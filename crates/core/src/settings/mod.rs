@@ -8,6 +8,7 @@ use crate::hosts::InvalidHost;
 use crate::limit::{DEFAULT_LIMITS, Limits};
 use crate::login_url::LoginUrl;
 use crate::peers::Peers;
+use crate::token::MAX_LIFE;
 use directives::Arguments;
 
 /// A realm's settings, immutable after `nginx -t`.
@@ -172,6 +173,11 @@ pub enum SettingsError {
     /// `session` times that contradict.
     #[error("session idle time is longer than its max time")]
     IdleOverMax,
+    /// `session` times that outlive what has ended.
+    #[error(
+        "session max time is too long: what has ended is remembered for a year, use at most \"max=365d\""
+    )]
+    MaxTooLong,
     /// The zone.
     #[error("zone size {0} is too small: at least 64k is needed")]
     ZoneTooSmall(usize),
@@ -331,6 +337,12 @@ impl Builder {
 
 const DEFAULT_SESSION: SessionTimes =
     SessionTimes { idle: 3600, max: 12 * 3600, renew: Renew::Any };
+
+/// The longest `session max`, in seconds. Shorter than a token may hold ([`MAX_LIFE`]): where much has
+/// ended, sessions last some seconds longer.
+const LONGEST_SESSION: u64 = 365 * 24 * 3600;
+
+const _: () = assert!(LONGEST_SESSION < MAX_LIFE);
 
 fn default_checks() -> Checks {
     Checks { pool: "default".into(), running: 2, waiting: 64 }

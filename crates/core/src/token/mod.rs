@@ -95,6 +95,9 @@ pub enum TokenError {
 pub const MAX_LENGTH: usize = 512;
 /// How far in the future, in seconds, a token may have been made: clocks of nodes differ.
 pub const MAX_SKEW: u64 = 60;
+/// The longest, in seconds, that a token holds once it was made. What ends one before its time is
+/// remembered for so long. Browsers keep no cookie longer (RFC 6265bis, section 5.5).
+pub const MAX_LIFE: u64 = 400 * 24 * 3600;
 /// The longest user name, in bytes.
 pub const MAX_USER: usize = 128;
 
@@ -229,9 +232,10 @@ impl Claims<'_> {
         purpose == Purpose::Api || self.scope.is_unlimited()
     }
 
-    /// Comparisons only, no arithmetic on what the token says: nothing wraps.
+    /// No arithmetic on what the token says that could wrap.
     fn hold_at(&self, now: u64) -> Result<(), TokenError> {
-        if self.expires_at > self.ends_at {
+        let life = self.expires_at.saturating_sub(self.issued_at);
+        if self.expires_at > self.ends_at || life > MAX_LIFE {
             return Err(TokenError::Malformed);
         }
         let from_the_future = self.issued_at > now.saturating_add(MAX_SKEW);
