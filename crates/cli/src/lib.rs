@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod check;
 mod check_config;
 mod clock;
@@ -16,6 +17,7 @@ mod session;
 mod token;
 mod user;
 
+use crate::failure::Failure;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -56,20 +58,26 @@ pub fn command() -> clap::Command {
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
-    let answer = match Arguments::parse().command {
-        Command::User(command) => user::run(command),
-        Command::Keys(command) => keys::run(&command),
-        Command::Token(command) => token::run(&command),
-        Command::Session(command) => session::run(&command),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::CheckConfig(arguments) => check_config::run(&arguments),
-    };
+    // Here, for all of them: a new argument is looked at, too.
+    let answer = arguments::refuse_control_characters(std::env::args_os().skip(1))
+        .and_then(|()| run_command(Arguments::parse().command));
     match answer {
         Ok(output) => print(&output),
         Err(failure) => {
             note(failure.text());
             failure.exit_code()
         }
+    }
+}
+
+fn run_command(command: Command) -> Result<String, Failure> {
+    match command {
+        Command::User(command) => user::run(command),
+        Command::Keys(command) => keys::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Session(command) => session::run(&command),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::CheckConfig(arguments) => check_config::run(&arguments),
     }
 }
 

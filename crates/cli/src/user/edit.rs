@@ -1,6 +1,6 @@
 //! Changes of one entry in the text of an htpasswd file: all else stays byte for byte.
 
-use authgate_core::users::htpasswd::Fields;
+use authgate_core::users::htpasswd::{Fields, groups_field};
 use authgate_core::users::{FileFormat, Users, UsersError};
 
 /// A hash that stands for any other where only the form is looked at.
@@ -16,24 +16,22 @@ pub(super) fn set(
     groups: Option<&str>,
 ) -> Result<Vec<u8>, String> {
     check_format(text)?;
-    if name.contains(':') {
-        return Err("user name cannot contain \":\" in an htpasswd file".into());
-    }
+    let groups = Groups::read(groups)?;
     let mut new = Vec::with_capacity(text.len() + 256);
     let mut found = false;
     for line in lines(text) {
         match line.rest_of(name) {
             Some(rest) => {
                 found = true;
-                line.write(&entry(name, hash, rest, groups), &mut new);
+                line.write(&entry(name, hash, rest, &groups)?, &mut new);
             }
             None => line.write_unchanged(&mut new),
         }
     }
     if !found {
-        append(&entry(name, hash, None, groups), &mut new);
+        append(&entry(name, hash, None, &groups)?, &mut new);
     }
-    check_result(&new, name, hash)?;
+    check_result(text, &new, name, hash)?;
     Ok(new)
 }
 
@@ -98,16 +96,34 @@ fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-fn entry(name: &str, hash: &str, rest: Option<&str>, groups: Option<&str>) -> String {
-    let rest = match groups {
-        None => rest.map(str::to_owned),
-        Some("") => Some(with_third_field(rest, "")),
-        Some(groups) => Some(with_third_field(rest, &format!("groups={groups}"))),
-    };
-    match rest {
-        Some(rest) if groups.is_none() || !rest.is_empty() => format!("{name}:{hash}:{rest}"),
-        _ => format!("{name}:{hash}"),
+/// What the third field is to be.
+enum Groups {
+    AsTheyAre,
+    None,
+    /// As they stand in the line.
+    These(String),
+}
+
+impl Groups {
+    fn read(text: Option<&str>) -> Result<Self, String> {
+        match text {
+            None => Ok(Self::AsTheyAre),
+            Some("") => Ok(Self::None),
+            Some(groups) => {
+                groups_field(groups).map(Self::These).map_err(|mistake| mistake.to_string())
+            }
+        }
     }
+}
+
+fn entry(name: &str, hash: &str, rest: Option<&str>, groups: &Groups) -> Result<String, String> {
+    let rest = match groups {
+        Groups::AsTheyAre => rest.map(str::to_owned),
+        Groups::None => Some(with_third_field(rest, "")).filter(|rest| !rest.is_empty()),
+        Groups::These(groups) => Some(with_third_field(rest, groups)),
+    };
+    let fields = Fields { name, hash, rest: rest.as_deref() };
+    fields.line().map_err(|mistake| mistake.to_string())
 }
 
 /// The third field replaced where it is one of groups, or else put before what is there.
@@ -142,12 +158,17 @@ fn check_format(text: &[u8]) -> Result<(), String> {
     }
 }
 
-/// What the gate would read is what was meant.
-fn check_result(text: &[u8], name: &str, hash: &str) -> Result<(), String> {
+/// What the gate would read is what was meant: the former entries and this one, no other.
+fn check_result(old: &[u8], new: &[u8], name: &str, hash: &str) -> Result<(), String> {
+    let no_name = || format!("\"{name}\" cannot be a user name in an htpasswd file");
+    check_format(new).map_err(|_| no_name())?;
     let users =
-        Users::parse(text, true).map_err(|mistake| format!("line {mistake}; mend it first"))?;
-    match users.get(name) {
-        Some(user) if user.hash.as_str() == hash => Ok(()),
-        _ => Err(format!("\"{name}\" cannot be a user name in an htpasswd file")),
-    }
+        Users::parse(new, true).map_err(|mistake| format!("line {mistake}; mend it first"))?;
+    let is_set = users.get(name).is_some_and(|user| user.hash.as_str() == hash);
+    if is_set && others(old, name).eq(others(new, name)) { Ok(()) } else { Err(no_name()) }
+}
+
+fn others<'a>(text: &'a [u8], name: &'a str) -> impl Iterator<Item = Fields<'a>> {
+    let entries = lines(text).filter_map(|line| Fields::of(line.content).ok().flatten());
+    entries.filter(move |fields| fields.name != name)
 }

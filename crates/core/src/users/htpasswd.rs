@@ -1,6 +1,6 @@
 //! htpasswd: `user:hash[:groups=a,b]` per line.
 
-use super::table::{Table, check_group};
+use super::table::{Table, check_group, is_group_name, is_user_name};
 use super::{User, UsersError};
 use crate::lines::LineError;
 
@@ -31,6 +31,36 @@ impl<'a> Fields<'a> {
         Ok(Some(Self { name, hash, rest }))
     }
 
+    /// The line that holds these fields, to be written to a file: what is read from it is these fields
+    /// and nothing else. All that is written to an htpasswd file comes from here.
+    ///
+    /// # Errors
+    /// What cannot stand in such a line.
+    pub fn line(&self) -> Result<String, EntryError> {
+        self.check()?;
+        let Self { name, hash, .. } = *self;
+        let line = match self.rest {
+            Some(rest) => format!("{name}:{hash}:{rest}"),
+            None => format!("{name}:{hash}"),
+        };
+        let is_one_line = !line.contains('\n');
+        let reads_back = is_one_line && Fields::of(line.as_bytes()) == Ok(Some(*self));
+        if reads_back { Ok(line) } else { Err(EntryError::NotRead) }
+    }
+
+    fn check(&self) -> Result<(), EntryError> {
+        if !is_user_name(self.name) {
+            return Err(EntryError::Users(UsersError::UserName));
+        }
+        if self.name.contains(':') {
+            return Err(EntryError::ColonInName);
+        }
+        if self.name.starts_with('#') {
+            return Err(EntryError::Comment);
+        }
+        Ok(())
+    }
+
     /// The groups of the third field.
     fn groups(&self) -> Result<Vec<Box<str>>, UsersError> {
         match self.rest.map(third_field).and_then(|field| field.strip_prefix("groups=")) {
@@ -38,6 +68,42 @@ impl<'a> Fields<'a> {
             Some(groups) => groups.split(',').map(check_group).collect(),
         }
     }
+}
+
+/// The third field for these groups, comma separated.
+///
+/// # Errors
+/// A name that cannot be a group's in an htpasswd file.
+pub fn groups_field(groups: &str) -> Result<String, EntryError> {
+    for name in groups.split(',') {
+        if !is_group_name(name) {
+            return Err(EntryError::Users(UsersError::GroupName));
+        }
+        if name.contains(':') {
+            return Err(EntryError::ColonInGroup);
+        }
+    }
+    Ok(format!("groups={groups}"))
+}
+
+/// Why something cannot stand in an htpasswd file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// What no users file takes.
+    #[error("{0}")]
+    Users(#[from] UsersError),
+    /// It ends the name.
+    #[error("user name cannot contain \":\" in an htpasswd file, choose another one")]
+    ColonInName,
+    /// It ends the groups.
+    #[error("group name cannot contain \":\" in an htpasswd file, choose another one")]
+    ColonInGroup,
+    /// The line would be a comment.
+    #[error("user name cannot begin with \"#\" in an htpasswd file, choose another one")]
+    Comment,
+    /// Anything else that would be read in another way than it was meant.
+    #[error("cannot be written as one line of an htpasswd file")]
+    NotRead,
 }
 
 pub(super) fn parse(text: &[u8], allow_weak: bool) -> Result<Table, LineError<UsersError>> {
