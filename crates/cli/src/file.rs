@@ -1,9 +1,11 @@
 //! Reading files, making new ones, and replacing one in a single step.
 
 use crate::failure::Failure;
+use crate::note;
+use authgate_state::Attributes;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -33,7 +35,11 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 
 /// Makes a file of this mode; where one is there already, the answer is no.
 pub(crate) fn create(path: &Path, mode: u32, content: &[u8]) -> Result<(), Failure> {
-    write_new(path, mode, content).map_err(|error| match error.kind() {
+    let written = new_file(path).and_then(|file| {
+        // What could not be written whole does not stay.
+        fill(&file, content, || set_mode(&file, mode)).inspect_err(|_| remove(path))
+    });
+    written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::no(path, "exists and is not overwritten"),
         _ => Failure::error(path, describe(&error)),
     })
@@ -45,6 +51,9 @@ pub(crate) struct Replacement {
     folder: File,
     /// What the file holds; `None` where there is none yet.
     pub(crate) content: Option<Zeroizing<Vec<u8>>>,
+    /// What it keeps when it is replaced.
+    attributes: Option<Attributes>,
+    has_other_names: bool,
 }
 
 impl Replacement {
@@ -52,49 +61,75 @@ impl Replacement {
         Self::open(path).map_err(|error| Failure::error(path, describe(&error)))
     }
 
-    /// Puts a file with the new content in the old one's place, of the same owner and mode: at
-    /// every moment the name stands for one whole file.
+    /// Puts a file with the new content in the old one's place, with the same owner, group, mode,
+    /// extended attributes and access list: at every moment the name stands for one whole file.
     pub(crate) fn replace(self, content: &[u8], new_mode: u32) -> Result<(), Failure> {
         self.rename_over(content, new_mode)
             .map_err(|error| Failure::error(&self.path, describe(&error)))
     }
 
     fn open(path: &Path) -> io::Result<Self> {
-        // a symbolic link stays, and what it names is replaced
-        let path = match path.canonicalize() {
-            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-            path => path?,
-        };
+        let path = target_of(path)?;
         let folder = File::open(folder_of(&path))?;
         folder.lock()?;
-        let content = content_of(&path)?.map(Zeroizing::new);
-        Ok(Self { path, folder, content })
+        let (content, attributes, has_other_names) = (None, None, false);
+        let mut opened = Self { path, folder, content, attributes, has_other_names };
+        match File::open(&opened.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            file => opened.read(&file?)?,
+        }
+        Ok(opened)
+    }
+
+    fn read(&mut self, file: &File) -> io::Result<()> {
+        let metadata = file.metadata()?;
+        self.has_other_names = metadata.nlink() > 1;
+        // Sized beforehand: a vector that grows leaves copies of keys behind.
+        let length = usize::try_from(metadata.len()).unwrap_or_default();
+        let mut content = Zeroizing::new(Vec::with_capacity(length.saturating_add(1)));
+        { file }.read_to_end(&mut content)?;
+        self.content = Some(content);
+        self.attributes = Some(Attributes::of(file)?);
+        Ok(())
     }
 
     fn rename_over(&self, content: &[u8], new_mode: u32) -> io::Result<()> {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let new = self.path.with_file_name(name);
-        let result =
-            self.write(&new, content, new_mode).and_then(|()| fs::rename(&new, &self.path));
-        if result.is_err() {
-            // where it was never made there is nothing to remove
-            let _ = fs::remove_file(&new);
+        let file = new_file(&new)?;
+        fill(&file, content, || match &self.attributes {
+            None => set_mode(&file, new_mode),
+            Some(attributes) => attributes.give_to(&file),
+        })
+        .and_then(|()| fs::rename(&new, &self.path))
+        .inspect_err(|_| remove(&new))?;
+        if self.has_other_names {
+            let path = self.path.display();
+            note(&format!("{path}: had other names (hard links), under which nothing has changed"));
         }
-        result.and_then(|()| self.folder.sync_all())
+        self.folder.sync_all()
     }
+}
 
-    fn write(&self, new: &Path, content: &[u8], new_mode: u32) -> io::Result<()> {
-        match &self.content {
-            None => write_new(new, new_mode, content),
-            Some(_) => {
-                let old = fs::metadata(&self.path)?;
-                let file = write_new_file(new, content)?;
-                fchown(&file, Some(old.uid()), Some(old.gid()))?;
-                file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))
-            }
+/// The file that a name leads to, be it there or not. A symbolic link stays, and what it names is
+/// replaced.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    // As many as Linux follows; who goes round in circles is told so when opening.
+    const MAX_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(error) if is_no_link(&error) => break,
+            Err(error) => return Err(error),
         }
     }
+    Ok(path)
+}
+
+fn is_no_link(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput)
 }
 
 /// Whether what is made here gets the folder's group, and not that of who makes it.
@@ -110,16 +145,30 @@ fn content_of(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn write_new(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
-    // whatever the umask
-    write_new_file(path, content)?.set_permissions(Permissions::from_mode(mode))
+/// A file that nobody else may open.
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn write_new_file(path: &Path, content: &[u8]) -> io::Result<File> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+/// Writes the content, and lets others read it only then. All of it is on the disk in the end.
+fn fill(
+    mut file: &File,
+    content: &[u8],
+    give_attributes: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     file.write_all(content)?;
-    file.sync_all()?;
-    Ok(file)
+    give_attributes()?;
+    file.sync_all()
+}
+
+/// Whatever the umask.
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// What has been made here in vain. Nothing can be done where it stays.
+fn remove(path: &Path) {
+    let _ = fs::remove_file(path);
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -128,6 +177,11 @@ fn folder_of(path: &Path) -> &Path {
 
 /// The system's text in lower case, without its number.
 fn describe(error: &io::Error) -> String {
-    let text = error.to_string().to_lowercase();
-    text.split_once(" (os error").map_or(text.clone(), |(text, _)| text.to_owned())
+    let text = error.to_string();
+    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
+    match error.raw_os_error() {
+        // Ours, with names in it.
+        None => text.to_owned(),
+        Some(_) => text.to_lowercase(),
+    }
 }

@@ -1,9 +1,11 @@
 //! Files in a folder where the workers' user can put anything, opened by root too.
 
 use authgate_core::journal::LENGTH;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{
+    FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,6 +112,12 @@ impl OpenFile {
     /// Writes to the end, at once and maybe less than all of it.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         (&*self.file).write(bytes).map_err(failed("write", &self.path))
+    }
+
+    /// As it was made, also where it has an access list: the mode says how much of that holds.
+    pub(crate) fn close_to_others(&self) -> io::Result<()> {
+        let closed = self.file.set_permissions(Permissions::from_mode(MODE));
+        closed.map_err(failed("fchmod", &self.path))
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {

@@ -8,17 +8,22 @@
 //! - `REALM.lock`: locked (flock) by who appends to the journal or replaces it.
 //! - `key`: the generated key, a keys file of one line; `key.lock`, `key.new` as above.
 //!
+//! Also what any file keeps that is replaced ([`Attributes`]), and who may read and write what is for
+//! nginx alone ([`rights`]).
+//!
 //! Local file systems alone: that a file's length grows only after its content is there, and that
 //! locks work, is what all of this builds on.
 
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod file;
 mod journal;
 mod key;
 mod lock;
 mod replacement;
 
+pub use attributes::Attributes;
 pub use journal::{Journal, Read};
 pub use key::{generated_key, new_key};
 pub use replacement::Replacement;

@@ -1,5 +1,6 @@
 //! The journal written anew, without what is past its end.
 
+use crate::attributes::Attributes;
 use crate::file::{OpenFile, failed, sync_folder_of};
 use crate::lock::Lock;
 use authgate_core::journal::Record;
@@ -59,7 +60,15 @@ impl Replacement {
 
     fn fill(&mut self, new: &OpenFile, records: &[Record]) -> io::Result<()> {
         let bytes: Vec<u8> = records.iter().flat_map(Record::encode).collect();
-        new.write_all(&bytes)
+        new.write_all(&bytes)?;
+        self.give_attributes(new)
+    }
+
+    /// The journal keeps what an administrator has given it, as far as the workers may give that
+    /// away. If not, it is for the workers alone: a journal that is not replaced would be worse.
+    fn give_attributes(&self, new: &OpenFile) -> io::Result<()> {
+        let given = Attributes::of(&self.old.file).and_then(|of_old| of_old.give_to(&new.file));
+        given.or_else(|_| new.close_to_others())
     }
 
     /// Puts the new file into the old one's place at a moment when it has all that the old one

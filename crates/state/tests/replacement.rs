@@ -6,12 +6,14 @@ mod support;
 
 use authgate_state::Journal;
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{LENGTH, folder, journal_of, open, read_whole, record};
+use support::{LENGTH, folder, helper, helpers_folder, journal_of, open, read_whole, record};
 
 #[test]
 fn i113a_a_replacement_holds_what_it_was_given_and_what_came_since() {
@@ -30,6 +32,65 @@ fn i113a_a_replacement_holds_what_it_was_given_and_what_came_since() {
     for journal in [&mut one, &mut other] {
         assert_eq!(read_whole(journal), [2, 3, 4]);
     }
+}
+
+/// What an administrator has given it, such as a group that may read it.
+#[test]
+fn j133_a_replacement_keeps_mode_owner_and_attributes() {
+    let folder = folder("j133_kept");
+    let mut journal = open(&folder);
+    journal.append(&[record(1)]).unwrap();
+    read_whole(&mut journal);
+    let path = journal_of(&folder);
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let attribute = xattr::set(&path, "user.x", b"kept");
+    if is_root() {
+        chown(&path, Some(1111), Some(2222)).unwrap();
+    }
+    let before = fs::metadata(&path).unwrap();
+    assert!(journal.replacement().write(&[record(1)]).unwrap());
+    let after = fs::metadata(&path).unwrap();
+    assert_ne!(after.ino(), before.ino());
+    let owner = |metadata: &fs::Metadata| (metadata.mode(), metadata.uid(), metadata.gid());
+    assert_eq!(owner(&after), owner(&before));
+    match attribute {
+        Ok(()) => assert_eq!(xattr::get(&path, "user.x").unwrap().as_deref(), Some(&b"kept"[..])),
+        Err(error) => eprintln!("skipped: the file system of the tests takes no user.x ({error})"),
+    }
+}
+
+/// The workers may not give a file to a group that is not theirs, and theirs is another one than
+/// the administrator's.
+#[test]
+fn j133_a_journal_whose_group_cannot_be_kept_is_for_the_workers_alone() {
+    if !is_root() {
+        return eprintln!("skipped: only root becomes another user");
+    }
+    let folder = folder("j133_closed");
+    open(&folder).append(&[record(1)]).unwrap();
+    for path in [folder.clone(), journal_of(&folder), folder.join("ops.lock")] {
+        chown(path, Some(1234), Some(1234)).unwrap();
+    }
+    chown(journal_of(&folder), None, Some(2222)).unwrap();
+    fs::set_permissions(journal_of(&folder), Permissions::from_mode(0o640)).unwrap();
+    let status = helper("helper_replaces_the_journal", &folder).uid(1234).gid(1234).status();
+    assert!(status.unwrap().success());
+    let metadata = fs::metadata(journal_of(&folder)).unwrap();
+    assert_eq!(metadata.mode() & 0o7777, 0o600);
+    assert_eq!((metadata.uid(), metadata.gid()), (1234, 1234));
+    assert_eq!(read_whole(&mut open(&folder)), [7]);
+}
+
+#[test]
+fn helper_replaces_the_journal() {
+    let Some(folder) = helpers_folder() else { return };
+    let mut journal = open(&folder);
+    read_whole(&mut journal);
+    assert!(journal.replacement().write(&[record(7)]).unwrap());
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 #[test]

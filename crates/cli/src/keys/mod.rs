@@ -27,7 +27,8 @@ pub(crate) enum Command {
     /// right for a single nginx. Where several have the same file, each must know a key before
     /// another one signs with it: --add, copy the file to all, reload all; then --promote, copy and
     /// reload. In the end, when nothing that the old key signed is in use any more, --drop. The
-    /// file is replaced in one step and keeps its owner and mode; comments stay where they are.
+    /// file is replaced in one step and keeps its owner, mode and attributes; comments stay where they
+    /// are.
     #[command(after_help = "Examples:
   authgate keys rotate /etc/nginx/authgate/keys && nginx -s reload
   authgate keys rotate --drop /etc/nginx/authgate/keys && nginx -s reload

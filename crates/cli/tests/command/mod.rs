@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -45,8 +46,28 @@ impl Folder {
     }
 
     pub(crate) fn run(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Answer {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_authgate"))
-            .args(arguments)
+        self.run_with(Command::new(env!("CARGO_BIN_EXE_authgate")).args(arguments), input)
+    }
+
+    /// The same as another user and group, without further groups. Root alone can.
+    pub(crate) fn run_as(&self, id: u32, arguments: &[&str], input: impl AsRef<[u8]>) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_authgate"));
+        self.run_with(command.args(arguments).uid(id).gid(id), input)
+    }
+
+    /// Runs it where no file may be longer than nothing, and it must fail; what it says.
+    pub(crate) fn fails_to_write(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> String {
+        let mut shell = Command::new("sh");
+        // Of the signal that comes with the limit, a full disk knows nothing.
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]);
+        let answer =
+            self.run_with(shell.arg(env!("CARGO_BIN_EXE_authgate")).args(arguments), input);
+        assert_eq!((answer.status, answer.output.as_str()), (2, ""), "{}", answer.errors);
+        answer.errors
+    }
+
+    fn run_with(&self, command: &mut Command, input: impl AsRef<[u8]>) -> Answer {
+        let mut child = command
             .current_dir(&self.0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
