@@ -1,10 +1,11 @@
 //! Reading the files of a realm. Users, groups and keys are read when nginx reads its configuration,
 //! as the user that starts it; users and groups also by each worker, when a file has changed.
 
-use crate::nginx::process;
+use crate::nginx::{log, process};
 use authgate_core::keyring::Keys;
 use authgate_core::lines::LineError;
 use authgate_core::watch::Marks;
+use authgate_state::rights;
 use std::fmt::Display;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -47,16 +48,23 @@ fn marks_of(metadata: &Metadata) -> Marks {
 /// The mistake, with the file and its line; never a byte of a key.
 pub(crate) fn keys(path: &Path) -> Result<(Keys, Option<String>), String> {
     let Content { text, .. } = read(path)?;
-    let mode = std::fs::metadata(path).map_err(|error| failed("stat", path, &error))?.mode();
-    let (name, mode) = (path.display(), mode & 0o777);
-    if mode & 0o002 != 0 {
-        return Err(format!("\"{name}\" may be written by anyone (mode {mode:o}): chmod 600"));
-    }
+    let metadata = std::fs::metadata(path).map_err(|error| failed("stat", path, &error))?;
+    let warning = rights::of_file(path, &metadata)?;
     let keys = Keys::parse(&text).map_err(|mistake| at(path, &mistake))?;
-    let open = mode & 0o077 != 0;
-    let warning =
-        format!("\"{name}\" may be read by others than its owner (mode {mode:o}): chmod 600");
-    Ok((keys, open.then_some(warning)))
+    Ok((keys, warning))
+}
+
+/// Warns where others may read what a realm keeps under `state`.
+///
+/// # Errors
+/// That others may write there.
+pub(crate) fn check_state(folder: &Path, realm: &str, place: &str) -> Result<(), String> {
+    let (name, id) = process::workers_user();
+    let workers = rights::User { name: &name, id };
+    let warnings = rights::of_state(folder, realm, workers);
+    let warnings = warnings.map_err(|mistake| format!("{mistake} in {place}"))?;
+    warnings.iter().for_each(|warning| log::startup_warn(&format!("{warning} in {place}")));
+    Ok(())
 }
 
 /// Whether the workers' user may read a file.

@@ -78,6 +78,7 @@ impl Realm {
         (self.readable)()?;
         if let Some(state) = &self.state {
             state.prepare()?;
+            state.check_rights(&self.settings.name)?;
         }
         let state = self.state.as_ref().filter(|_| !process::is_test());
         self.zone.set_users(self.watched.borrow().taken());

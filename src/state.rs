@@ -1,7 +1,7 @@
 //! `state DIR`: what has ended is also written to a file, and read from it: after a restart, and
 //! several times a second what another nginx or the command has written.
 
-use crate::files::reason;
+use crate::files::{self, reason};
 use crate::nginx::background::{self, Panicked};
 use crate::nginx::memory::{JournalMarks, Topic};
 use crate::nginx::{clock, faults, log, module, process};
@@ -69,6 +69,14 @@ impl State {
         }
         let parent = self.dir.parent().unwrap_or(&self.dir);
         std::fs::metadata(parent).map(drop).map_err(|error| self.no_directory(&error))
+    }
+
+    /// Warns where others may read what is there.
+    ///
+    /// # Errors
+    /// That others may write there, as nginx says it.
+    pub(crate) fn check_rights(&self, realm: &str) -> Result<(), String> {
+        files::check_state(&self.dir, realm, &self.place)
     }
 
     fn no_directory(&self, error: &io::Error) -> String {

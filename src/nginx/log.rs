@@ -55,6 +55,11 @@ pub(super) fn conf_warn(log: *mut ngx_log_t, text: &str) {
     write(log, NGX_LOG_WARN, text);
 }
 
+/// Writes a warning about what the configuration names, before there are workers.
+pub(crate) fn startup_warn(text: &str) {
+    conf_warn(cycle_log(), text);
+}
+
 /// Writes a mistake in the configuration.
 pub(super) fn emerg(log: *mut ngx_log_t, text: &str) {
     write(log, NGX_LOG_EMERG, text);

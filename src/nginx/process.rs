@@ -69,6 +69,19 @@ pub(crate) fn may_write(directory: &Path) -> io::Result<()> {
     }
 }
 
+/// The user that workers run as, as `chown` takes it, and its number: who we are where nginx does not
+/// run as root.
+pub(crate) fn workers_user() -> (String, libc::uid_t) {
+    match worker().filter(|_| is_root()) {
+        Some(worker) => (worker.name, worker.user),
+        None => {
+            // SAFETY: geteuid cannot fail.
+            let user = unsafe { libc::geteuid() };
+            (user.to_string(), user)
+        }
+    }
+}
+
 fn is_root() -> bool {
     // SAFETY: geteuid cannot fail.
     unsafe { libc::geteuid() == 0 }

@@ -5,8 +5,10 @@ use crate::{file, note};
 use authgate_core::keyring::Keys;
 use authgate_core::lines::LineError;
 use authgate_core::users::{FileFormat, Groups, Users};
+use authgate_state::rights;
 use serde_json::{Value, json};
 use std::fmt::Display;
+use std::fs::Metadata;
 use std::path::PathBuf;
 
 /// Check a users, keys or groups file as "nginx -t" would
@@ -76,11 +78,15 @@ fn shows_groups(after_colon: &[u8]) -> bool {
 }
 
 fn check_keys(arguments: &Arguments, text: &[u8]) -> Result<String, Failure> {
+    let warning = arguments.check_rights()?;
     let keys = Keys::parse(text).map_err(|mistake| arguments.refuse("keys", &mistake))?;
     let names: Vec<_> = keys.ids().map(ToString::to_string).collect();
     let (first, count) = (names.first().cloned().unwrap_or_default(), names.len());
+    if let Some(warning) = warning.as_ref().filter(|_| !arguments.json) {
+        note(&format!("warning: {warning}"));
+    }
     Ok(arguments.answer(
-        json!({"ok": true, "kind": "keys", "keys": names}),
+        json!({"ok": true, "kind": "keys", "keys": names, "warning": warning}),
         format!("keys, {count} in all, \"{first}\" signs"),
     ))
 }
@@ -114,6 +120,19 @@ fn check_groups(arguments: &Arguments, text: &[u8]) -> Result<String, Failure> {
 impl Arguments {
     fn answer(&self, json: Value, text: String) -> String {
         if self.json { format!("{json}\n") } else { format!("{}: {text}\n", self.file.display()) }
+    }
+
+    /// Who may read and write a keys file.
+    fn check_rights(&self) -> Result<Option<String>, Failure> {
+        let metadata = std::fs::metadata(&self.file).ok().filter(Metadata::is_file);
+        let judged = metadata.map(|metadata| rights::of_file(&self.file, &metadata)).transpose();
+        judged.map(Option::flatten).map_err(|mistake| {
+            if self.json {
+                let json = json!({"ok": false, "kind": "keys", "line": null, "error": mistake});
+                crate::print(&format!("{json}\n"));
+            }
+            Failure::No(mistake)
+        })
     }
 
     fn warn(&self, text: String) {

@@ -6,8 +6,8 @@ mod command;
 
 use command::Folder;
 use serde_json::{Value, json};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../core/tests/data/");
 
@@ -120,6 +120,30 @@ fn check_names_line_and_mistake() {
     );
     folder.write("empty", "");
     assert_eq!(folder.fails(1, &["check", "empty"], ""), "authgate: empty:1: no users\n");
+}
+
+#[test]
+fn j134_check_says_who_may_read_and_write_keys() {
+    let folder = Folder::new("check_rights");
+    folder.ok(&["keys", "new", "keys"], "");
+    let json = |folder: &Folder, status| {
+        let answer = folder.run(&["check", "--json", "keys"], "");
+        assert_eq!(
+            (answer.status, parse(&answer.output)["ok"].as_bool()),
+            (status, Some(status == 0))
+        );
+        parse(&answer.output)
+    };
+    assert_eq!(json(&folder, 0)["warning"], Value::Null);
+    fs::set_permissions(folder.path("keys"), Permissions::from_mode(0o644)).unwrap();
+    let text = "\"keys\" may be read by others than its owner (mode 644): chmod 600";
+    let answer = folder.run(&["check", "keys"], "");
+    assert_eq!((answer.status, answer.errors), (0, format!("authgate: warning: {text}\n")));
+    assert_eq!(json(&folder, 0)["warning"], json!(text));
+    fs::set_permissions(folder.path("keys"), Permissions::from_mode(0o666)).unwrap();
+    let text = "\"keys\" may be written by anyone (mode 666): chmod 600";
+    assert_eq!(folder.fails(1, &["check", "keys"], ""), format!("authgate: {text}\n"));
+    assert_eq!(json(&folder, 1)["error"], json!(text));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod journal;
 mod key;
 mod lock;
 mod replacement;
+pub mod rights;
 
 pub use attributes::Attributes;
 pub use journal::{Journal, Read};
