@@ -1,4 +1,4 @@
-# I100: what nginx -t says of login_url, return_hosts and forwarded.
+# I100, J138: what nginx -t says of login_url, return_hosts and forwarded.
 
 use v5.36;
 
@@ -37,9 +37,25 @@ sub is_right (@directives) {
 }
 
 is_right($LOGIN, $KEYS, $DOMAIN);
-is_right($DOMAIN, $KEYS, $LOGIN, 'return_hosts .example.test *.example.org 192.0.2.7 app.example.net;');
-is_right('return_hosts app.example.test;');
+is_right($DOMAIN, $KEYS, $LOGIN, 'return_hosts .example.test *.Example.test example.test *.a.example.test;');
+is_right($DOMAIN, 'return_hosts app.example.test;');
 is_right('forwarded 127.0.0.1 ::1 192.0.2.0/24 2001:db8::/32 unix:;');
+
+# J138: who is led to a host that the cookie does not go to has no session there.
+my $NO_SESSION = 'is outside of the cookie\'s "domain=example.test": no session would be known there, '
+    . 'name hosts of that domain (no IP address is in one) or another domain';
+is_mistake(qq(host "$_" in "return_hosts" $NO_SESSION), $DOMAIN, $KEYS, $LOGIN, "return_hosts app.example.test $_; # MARK")
+    for qw(app.example.net *.example.org .test anexample.test 192.0.2.7 localhost);
+is_mistake(qq(host "$_" in "login_url" $NO_SESSION), $DOMAIN, $KEYS, "login_url https://$_:8443/authgate/login; # MARK")
+    for qw(login.example.org test 192.0.2.7 [::1]);
+for my $cookie ('', 'cookie authgate;') {
+    my ($passed, $said, $line) = check($cookie, 'return_hosts app.example.test .example.org; # MARK');
+    ok $passed, "J138 no domain: nginx -t passes: $cookie";
+    my @told = $said =~ /\[warn\] (.*)$/mg;
+    is_deeply \@told, ['"return_hosts" without "domain=" in "cookie": the session cookie stays with the host of the login '
+            . 'page, and who is sent back to "app.example.test" has no session there; give the cookie a domain that has both '
+            . "in $conf:$line"], 'J138 with a warning that names file and line';
+}
 
 is_mistake('"login_url" requires "keys" in realm "ops"',                          $LOGIN, $DOMAIN);
 is_mistake('"login_url" requires "cookie" with "domain=" in realm "ops"',         $LOGIN, $KEYS);

@@ -46,13 +46,15 @@ pub(super) unsafe extern "C" fn realm_block(
 /// A realm's block while it is read.
 struct Block {
     builder: Builder,
-    places: HashMap<&'static str, Place>,
+    places: Directives,
 }
 
-impl Block {
-    fn place(&self, directive: &str, cf: &ngx_conf_t) -> Place {
-        self.places.get(directive).cloned().unwrap_or_else(|| place(cf))
-    }
+/// The directives of a block that are there, and where.
+type Directives = HashMap<&'static str, Place>;
+
+/// Where a directive stands, or the line being read where it is not there.
+fn place_of(directives: &Directives, directive: &str, cf: &ngx_conf_t) -> Place {
+    directives.get(directive).cloned().unwrap_or_else(|| place(cf))
 }
 
 fn parse_block(cf: &mut ngx_conf_t, block: &mut Block) -> Result<(), String> {
@@ -123,12 +125,13 @@ fn add_pool(cf: &mut ngx_conf_t, name: &str) -> Result<(), String> {
 }
 
 fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
-    let at = |directive| block.place(directive, cf);
+    let Block { builder, places: directives } = block;
+    let at = |directive| place_of(&directives, directive, cf);
     let users = Both { users: at("users"), groups: Some(at("groups")) };
     let places = Places { users, keys: at("keys"), state: at("state") };
     // Also where checks have a pool of their own: files are read in it.
     add_pool(cf, "default")?;
-    let settings = block.builder.finish().map_err(|error| error.to_string())?;
+    let settings = finish(cf, builder, &directives)?;
     let realm = load(cf, settings, places)?;
     let realm = Rc::new(realm);
     if !Zone::declare(cf, &realm) {
@@ -136,6 +139,19 @@ fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
     }
     module::main_conf(cf).add(realm);
     Ok(())
+}
+
+/// What shows only when the block ends is told with the line of the directive that it is about.
+fn finish(cf: &ngx_conf_t, builder: Builder, directives: &Directives) -> Result<Settings, String> {
+    let settings = builder.finish().map_err(|mistake| match mistake.directive() {
+        None => mistake.to_string(),
+        Some(at) => say_at(cf.log, &mistake.to_string(), &place_of(directives, at, cf)),
+    })?;
+    for warning in settings.warnings() {
+        let place = place_of(directives, warning.directive(), cf);
+        log::conf_warn(cf.log, &format!("{warning} in {place}"));
+    }
+    Ok(settings)
 }
 
 /// Where the directives stand that name files.

@@ -93,9 +93,9 @@ impl CookieSettings {
         })
     }
 
-    /// Whether the cookie goes to other hosts of a domain.
-    pub fn has_domain(&self) -> bool {
-        self.domain.is_some()
+    /// The domain to whose hosts the cookie goes; `None`: to the host alone that set it.
+    pub fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
     }
 
     /// Whether the cookies have their TLS form on this connection: what sets them there is not

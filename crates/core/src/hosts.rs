@@ -1,5 +1,6 @@
 //! Names of hosts: patterns as in nginx's `server_name`, and `host[:port]` as a client writes it.
 
+use core::fmt;
 use core::net::Ipv4Addr;
 use http::uri::Authority;
 
@@ -40,6 +41,14 @@ impl HostPattern {
         }
     }
 
+    /// Whether a cookie of this domain goes to every host that is meant.
+    pub fn is_within(&self, domain: &str) -> bool {
+        match self {
+            Self::Exact(name) | Self::Domain(name) | Self::Below(name) => is_within(name, domain),
+            Self::Beginning(_) => false,
+        }
+    }
+
     fn read(text: &str) -> Option<Self> {
         if let Some(domain) = text.strip_prefix("*.") {
             is_domain(domain).then(|| Self::Below(lower(domain)))
@@ -60,6 +69,17 @@ impl HostPattern {
     }
 }
 
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => write!(f, "{name}"),
+            Self::Domain(name) => write!(f, ".{name}"),
+            Self::Below(name) => write!(f, "*.{name}"),
+            Self::Beginning(name) => write!(f, "{name}.*"),
+        }
+    }
+}
+
 /// Some hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hosts(Vec<HostPattern>);
@@ -67,6 +87,11 @@ pub struct Hosts(Vec<HostPattern>);
 impl Hosts {
     /// No host.
     pub const NONE: &'static Self = &Self(Vec::new());
+
+    /// Each as it was read.
+    pub fn iter(&self) -> impl Iterator<Item = &HostPattern> {
+        self.0.iter()
+    }
 
     /// Whether `host`, without a port, is among them. What is no host name and no IPv4 address
     /// never is.
@@ -141,6 +166,13 @@ fn is_number(label: &str) -> bool {
     let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
     label.bytes().all(|byte| byte.is_ascii_digit())
         || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Whether a cookie of this domain goes to a host (RFC 6265bis, section 5.1.3): it has the same name,
+/// or a name below and is no address.
+pub(crate) fn is_within(host: &str, domain: &str) -> bool {
+    let is_address = host.parse::<Ipv4Addr>().is_ok();
+    host.eq_ignore_ascii_case(domain) || (!is_address && is_below(host, domain))
 }
 
 fn is_below(host: &str, domain: &str) -> bool {

@@ -10,6 +10,7 @@ pub struct LoginUrl {
     url: String,
     /// Up to the path.
     origin: String,
+    host: String,
 }
 
 impl LoginUrl {
@@ -18,11 +19,12 @@ impl LoginUrl {
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let (authority, path) = rest.split_at_checked(rest.find('/')?)?;
-        HostAndPort::read(authority)?;
+        let host = HostAndPort::read(authority)?.host.to_owned();
         // No gate is meant: the login page of one is what the URL names.
         let stays = ReturnPath::accept(path.as_bytes(), "").is_some();
         let known = matches!(scheme, "http" | "https") && stays && !path.contains(['?', '#']);
-        known.then(|| Self { url: text.into(), origin: format!("{scheme}://{authority}") })
+        let origin = format!("{scheme}://{authority}");
+        known.then(|| Self { url: text.into(), origin, host })
     }
 
     /// All of it.
@@ -33,5 +35,9 @@ impl LoginUrl {
     /// Scheme, host and port.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+    /// The host, without its port.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 }

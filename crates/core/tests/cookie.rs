@@ -299,8 +299,9 @@ fn domains_that_cannot_stand_in_a_cookie_are_refused() {
 
 #[test]
 fn a_domain_is_known_to_be_there() {
-    let has_domain = |domain| settings(domain, SameSite::Lax, Secure::Auto).has_domain();
-    assert!(has_domain(Some("example.com")) && !has_domain(None));
+    let settings = |domain| settings(domain, SameSite::Lax, Secure::Auto);
+    assert_eq!(settings(Some(".example.com")).domain(), Some("example.com"));
+    assert_eq!(settings(None).domain(), None);
 }
 
 #[test]

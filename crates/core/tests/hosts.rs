@@ -161,6 +161,16 @@ fn d50_what_parsers_take_for_another_address_is_no_name() {
 }
 
 #[test]
+fn j138_patterns_are_shown_as_they_were_written() {
+    for text in ["app.example.com", ".example.com", "*.example.com", "192.0.2.7"] {
+        assert_eq!(HostPattern::parse(text).unwrap().to_string(), text);
+    }
+    let beginning = HostPattern::of_server("www.*").unwrap();
+    assert_eq!(beginning.to_string(), "www.*");
+    assert!(!beginning.is_within("example.com"), "of any domain");
+}
+
+#[test]
 fn host_and_port_as_a_client_writes_them() {
     for (text, host, port) in [
         ("a.example", "a.example", None),
@@ -189,5 +199,17 @@ proptest! {
         let well_formed = labels.iter().all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
         prop_assert_eq!(is_below, well_formed && labels.len() > 2 && host.to_ascii_lowercase().ends_with(".example.com"));
         prop_assert_eq!(listed(&[".example.com"]).allow(&host), is_below || host.eq_ignore_ascii_case("example.com"));
+    }
+    /// Whatever host is listed, a cookie of the domain goes there.
+    #[test]
+    fn j138_hosts_of_a_pattern_within_a_domain_are_within_it(
+        pattern in "(\\*\\.|\\.)?([ab]\\.){0,2}(example\\.)?com",
+        host in "([ab]\\.){0,3}(example\\.)?com",
+        domain in "([ab]\\.){0,1}(example\\.)?com",
+    ) {
+        let parsed = HostPattern::parse(&pattern).unwrap();
+        if parsed.is_within(&domain) && listed(&[&pattern]).allow(&host) {
+            prop_assert!(listed(&[&format!(".{domain}")]).allow(&host), "{} {} {}", pattern, host, domain);
+        }
     }
 }

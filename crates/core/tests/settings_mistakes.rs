@@ -4,7 +4,7 @@
 
 mod support;
 
-use authgate_core::settings::DIRECTIVES;
+use authgate_core::settings::{DIRECTIVES, SettingsWarning};
 use support::directives::{builder, give, mistake};
 
 #[test]
@@ -289,6 +289,102 @@ fn i100_a_login_elsewhere_needs_keys_and_a_domain() {
     }
     assert_eq!(finish(&[login, "users u", domain, keys]), Ok(()));
     assert_eq!(finish(&["users u", "return_hosts a.example"]), Ok(()), "a login server");
+}
+
+#[test]
+fn j138_hosts_that_the_cookie_does_not_go_to() {
+    let finish = |domain: &str, host: &str| {
+        let mut builder = builder();
+        let hosts = format!("return_hosts app.example.com {host}");
+        for directive in ["users u", &format!("cookie c domain={domain}"), &hosts] {
+            give(&mut builder, directive).unwrap();
+        }
+        let settings =
+            builder.finish().map_err(|mistake| (mistake.to_string(), mistake.directive()));
+        settings.map(|settings| assert_eq!(settings.warnings().count(), 0))
+    };
+    for host in [
+        "example.com",
+        "a.example.com",
+        "A.B.Example.COM",
+        ".example.com",
+        "*.example.com",
+        "*.a.example.com",
+        ".a.example.com",
+    ] {
+        assert_eq!(finish("example.com", host), Ok(()), "{host}");
+        assert_eq!(finish(".Example.com", host), Ok(()), "{host}");
+    }
+    for host in [
+        "example.org",
+        "com",
+        "anexample.com",
+        "example.com.evil.test",
+        "*.com",
+        ".com",
+        "*.example.org",
+        "localhost",
+        "192.0.2.7",
+    ] {
+        let (mistake, directive) = finish("example.com", host).unwrap_err();
+        let start = format!(
+            "host \"{host}\" in \"return_hosts\" is outside of the cookie's \"domain=example.com\": no session"
+        );
+        assert!(mistake.starts_with(&start), "{mistake}");
+        assert_eq!(directive, Some("return_hosts"));
+    }
+    // The domain of an address is that address alone.
+    let mut builder = builder();
+    for directive in ["users u", "cookie c domain=192.0.2.7", "return_hosts 192.0.2.7"] {
+        give(&mut builder, directive).unwrap();
+    }
+    assert!(builder.finish().is_ok());
+}
+
+#[test]
+fn j138_a_login_page_that_cannot_set_the_cookie() {
+    for (url, host) in [
+        ("https://login.example.org/authgate/login", "login.example.org"),
+        ("https://com:8443/authgate/login", "com"),
+        ("https://192.0.2.7:8443/authgate/login", "192.0.2.7"),
+        ("https://[::1]:8443/authgate/login", "[::1]"),
+    ] {
+        let mut builder = builder();
+        let login = format!("login_url {url}");
+        for directive in ["users u", "keys k", "cookie c domain=example.com", &login] {
+            give(&mut builder, directive).unwrap();
+        }
+        let mistake = builder.finish().unwrap_err();
+        let start = format!(
+            "host \"{host}\" in \"login_url\" is outside of the cookie's \"domain=example.com\": no session"
+        );
+        assert!(mistake.to_string().starts_with(&start), "{mistake}");
+        assert_eq!(mistake.directive(), Some("login_url"));
+    }
+}
+
+#[test]
+fn j138_without_a_domain_there_is_a_warning() {
+    for (directives, warned) in [
+        (&["users u", "return_hosts app.example.com *.example.net"][..], Some("app.example.com")),
+        (&["users u", "cookie c", "return_hosts .example.com"], Some(".example.com")),
+        (&["users u", "return_hosts 192.0.2.7"], Some("192.0.2.7")),
+        (&["users u", "cookie c domain=example.com", "return_hosts *.example.com"], None),
+        (&["users u", "cookie c"], None),
+    ] {
+        let mut builder = builder();
+        for directive in directives {
+            give(&mut builder, directive).unwrap();
+        }
+        let warnings: Vec<_> = builder.finish().unwrap().warnings().collect();
+        let named = |warning: &SettingsWarning| {
+            assert_eq!(warning.directive(), "return_hosts");
+            let text = warning.to_string();
+            text.split("is sent back to \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+        };
+        let named: Vec<_> = warnings.iter().map(named).collect();
+        assert_eq!(named, Vec::from_iter(warned), "{directives:?}");
+    }
 }
 
 #[test]

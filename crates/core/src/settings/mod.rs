@@ -1,6 +1,7 @@
 //! The settings of a realm: the directives inside `authgate_realm NAME { … }`, parsed once.
 
 mod directives;
+mod domain;
 
 use crate::cookie::{CookieError, CookieSettings, SameSite, Secure};
 use crate::hosts::Hosts;
@@ -10,6 +11,7 @@ use crate::login_url::LoginUrl;
 use crate::peers::Peers;
 use crate::token::MAX_LIFE;
 use directives::Arguments;
+pub use domain::SettingsWarning;
 
 /// A realm's settings, immutable after `nginx -t`.
 #[derive(Debug)]
@@ -164,6 +166,19 @@ pub enum SettingsError {
         /// The realm.
         realm: String,
     },
+    /// A host that the session cookie does not go to.
+    #[error(
+        "host \"{host}\" in \"{directive}\" is outside of the cookie's \"domain={domain}\": no session would be \
+             known there, name hosts of that domain (no IP address is in one) or another domain"
+    )]
+    OutsideDomain {
+        /// The directive that names the host.
+        directive: &'static str,
+        /// As it is written there.
+        host: String,
+        /// The cookie's.
+        domain: String,
+    },
     /// The cookie.
     #[error("{0}")]
     Cookie(#[from] CookieError),
@@ -291,10 +306,12 @@ impl Builder {
     /// Ends the block.
     ///
     /// # Errors
-    /// [`SettingsError::NoUsers`], [`SettingsError::LoginUrlRequires`], or a default that cannot be
-    /// built.
+    /// [`SettingsError::NoUsers`], [`SettingsError::LoginUrlRequires`],
+    /// [`SettingsError::OutsideDomain`], or a default that cannot be built.
     pub fn finish(self) -> Result<Settings, SettingsError> {
         self.check_login_url()?;
+        let domain = self.cookie.as_ref().and_then(CookieSettings::domain);
+        domain::check(domain, self.login_url.as_ref(), self.return_hosts.as_ref())?;
         let default_cookie =
             || CookieSettings::new("authgate", None, SameSite::default(), Secure::default());
         Ok(Settings {
@@ -324,7 +341,7 @@ impl Builder {
     /// The login of another server counts here only where its cookie comes here and is signed with
     /// keys that are here too.
     fn check_login_url(&self) -> Result<(), SettingsError> {
-        let with_domain = self.cookie.as_ref().is_some_and(CookieSettings::has_domain);
+        let with_domain = self.cookie.as_ref().is_some_and(|cookie| cookie.domain().is_some());
         let missing = match (&self.login_url, self.keys.is_some(), with_domain) {
             (None, _, _) | (Some(_), true, true) => return Ok(()),
             (Some(_), false, true) => "\"keys\"",
