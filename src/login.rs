@@ -104,7 +104,7 @@ fn end_replaced(
     check: &Check,
     outcome: Outcome,
 ) -> Option<()> {
-    let (Outcome::Checked(matches) | Outcome::Shared(matches)) = outcome else { return Some(()) };
+    let Outcome::Checked(matches) = outcome else { return Some(()) };
     realm.end_all(&gate.replaced_sessions(head, check, matches, clock::now())).then_some(())
 }
 

@@ -110,7 +110,7 @@ fn gate(gated: &Gated, head: &RequestHead<'_>) {
         Decision::Verdict(verdict) => verdict,
         Decision::Check(check) => {
             assert!(head.authorization.is_some());
-            assert!(check.digest().is_some());
+            assert!(check.network == head.network);
             return;
         }
     };
@@ -172,7 +172,7 @@ fn pages(gated: &Gated, head: &RequestHead<'_>, body: &[u8]) {
                 is_sendable(&reply);
             }
             is_sendable(&gate.busy(head, &check));
-            let limited = Limited { seconds: 7, reason: LimitReason::User };
+            let limited = Limited { seconds: 7, reason: LimitReason::User, is_first: true };
             is_sendable(&gate.limited(head, &check, limited));
         }
     }
