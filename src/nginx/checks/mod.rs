@@ -130,7 +130,7 @@ fn leave(realm: &Realm, ticket: Ticket) {
 /// Starts what waits, as far as there is room.
 fn start_waiting(realm: &Realm) {
     loop {
-        let next = realm.checks.scheduler.borrow_mut().next();
+        let next = realm.checks.scheduler.borrow_mut().take_next();
         match next {
             None => return,
             Some((_, login)) if login.wait.is_current() => job::start(realm, login),
@@ -153,11 +153,12 @@ fn retry(realm: &Realm) {
     undecided.into_iter().for_each(|ticket| ask_again(realm, ticket));
 }
 
-/// Asks again for those that follow the check of this credential. Where one still has to, it is under way,
-/// and the others have to as well.
+/// Asks again for those that follow the check of this credential, one by one. Where one still has to, it is
+/// under way, and the others have to as well.
 fn wake(realm: &Realm, credential: Credential) {
-    let followers = realm.checks.scheduler.borrow().followers(credential);
-    for ticket in followers {
+    loop {
+        let first = realm.checks.scheduler.borrow().first_follower(credential);
+        let Some(ticket) = first else { return };
         ask_again(realm, ticket);
         if realm.checks.scheduler.borrow().is_follower(ticket) {
             return;
