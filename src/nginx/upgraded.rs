@@ -11,17 +11,13 @@ use crate::realm::Realm;
 use authgate_core::event::Event;
 use ngx::ffi::{ngx_http_cleanup_add, ngx_http_request_t, ngx_post_event, ngx_posted_events};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::c_void;
 
-/// This worker's upgraded connections of one realm.
+/// This worker's upgraded connections of one realm: by the request that was upgraded, which is live, the
+/// epoch of its user at that time.
 #[derive(Default)]
-pub(crate) struct Upgraded(RefCell<Vec<Connection>>);
-
-/// A connection, by the request that was upgraded, and the epoch of its user at that time.
-struct Connection {
-    request: *mut ngx_http_request_t,
-    epoch: u64,
-}
+pub(crate) struct Upgraded(RefCell<BTreeMap<*mut ngx_http_request_t, u64>>);
 
 /// Keeps an eye on the connection of a request that is being upgraded, where a gate has let it in.
 /// `None` where memory is short.
@@ -35,7 +31,7 @@ pub(super) fn watch<'r>(request: Request<'r>, visit: &Visit<'r>) -> Option<()> {
         cleanup.data.cast::<Ticket>().write(Ticket { request: request.raw(), realm });
         cleanup.handler = Some(forget);
     }
-    realm.upgraded.0.borrow_mut().push(Connection { request: request.raw(), epoch });
+    realm.upgraded.0.borrow_mut().insert(request.raw(), epoch);
     Some(())
 }
 
@@ -53,7 +49,7 @@ unsafe extern "C" fn forget(ticket: *mut c_void) {
             let Ticket { request, realm } = ticket.cast::<Ticket>().read();
             (request, &*realm)
         };
-        realm.upgraded.0.borrow_mut().retain(|connection| connection.request != request);
+        realm.upgraded.0.borrow_mut().remove(&request);
     });
 }
 
@@ -61,10 +57,10 @@ unsafe extern "C" fn forget(ticket: *mut c_void) {
 pub(crate) fn tick(realm: &Realm) {
     faults::in_users(realm);
     // Nothing is closed before the event loop goes on, so that the list stays as it is.
-    for connection in realm.upgraded.0.borrow().iter() {
+    for (request, epoch) in realm.upgraded.0.borrow().iter() {
         // SAFETY: a request that is on the list is live: it leaves the list when it ends.
-        let Some(request) = (unsafe { Request::new(connection.request) }) else { continue };
-        if let Some(event) = access::review(request, realm, connection.epoch) {
+        let Some(request) = (unsafe { Request::new(*request) }) else { continue };
+        if let Some(event) = access::review(request, realm, *epoch) {
             close(request, &event);
         }
     }
