@@ -23,6 +23,7 @@ mod lock;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod module;
+mod phases;
 pub(crate) mod process;
 mod realm_block;
 pub(crate) mod reply;

@@ -7,20 +7,17 @@
 use super::conf::{self, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::location::{self, LocationConf, directives};
-use super::request::Request;
-use super::{chain, clock, listen, log, process, realm_block, variables};
-use crate::access::{self, Phase};
+use super::{chain, clock, listen, log, phases, process, realm_block, variables};
 use crate::live;
-use crate::login;
 use crate::realm::Realm;
 use ngx::ffi::{
     NGINX_VERSION, NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
-    NGX_CONF_TAKE12, NGX_DECLINED, NGX_ERROR, NGX_HTTP_LIF_CONF, NGX_HTTP_LMT_CONF,
-    NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET,
-    NGX_HTTP_MODULE, NGX_HTTP_SRV_CONF, NGX_OK, NGX_RS_MODULE_SIGNATURE, nginx_version,
-    ngx_array_push, ngx_array_t, ngx_command_t, ngx_conf_t, ngx_cycle, ngx_cycle_t,
-    ngx_http_conf_ctx_t, ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt,
-    ngx_http_module, ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    NGX_CONF_TAKE12, NGX_ERROR, NGX_HTTP_LIF_CONF, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
+    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_MAIN_CONF_OFFSET, NGX_HTTP_MODULE,
+    NGX_HTTP_SRV_CONF, NGX_OK, NGX_RS_MODULE_SIGNATURE, nginx_version, ngx_array_push, ngx_array_t,
+    ngx_command_t, ngx_conf_t, ngx_cycle, ngx_cycle_t, ngx_http_conf_ctx_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_module,
+    ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
     ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t,
 };
@@ -268,9 +265,9 @@ unsafe extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             // SAFETY: each phase has an array of handlers, made by the core module.
             unsafe { push(handlers, handler) }
         };
-        add(ngx_http_phases_NGX_HTTP_POST_READ_PHASE, Some(post_read_handler))?;
-        add(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access_handler))?;
-        add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, Some(precontent_handler))
+        add(ngx_http_phases_NGX_HTTP_POST_READ_PHASE, Some(phases::post_read_handler))?;
+        add(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(phases::access_handler))?;
+        add(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, Some(phases::precontent_handler))
     })
 }
 
@@ -380,37 +377,4 @@ fn realms_of(cycle: *mut ngx_cycle_t) -> Vec<Rc<Realm>> {
 unsafe fn http_of(cycle: *mut ngx_cycle_t) -> *const ngx_http_conf_ctx_t {
     // SAFETY: by the caller's promise.
     unsafe { (*(*cycle).conf_ctx.add((*addr_of!(ngx_http_module)).index)).cast() }
-}
-
-unsafe extern "C" fn post_read_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {
-    handle(raw, "post_read", login::post_read)
-}
-
-unsafe extern "C" fn access_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {
-    handle(raw, "access", access::access)
-}
-
-unsafe extern "C" fn precontent_handler(raw: *mut ngx_http_request_t) -> ngx_int_t {
-    handle(raw, "precontent", login::precontent)
-}
-
-/// Runs a phase handler. Whatever goes wrong is a 500, never a pass.
-fn handle(
-    raw: *mut ngx_http_request_t,
-    place: &str,
-    handler: fn(Request<'_>) -> Phase,
-) -> ngx_int_t {
-    const FAILED: ngx_int_t = 500;
-    chain::ensure();
-    guard(FAILED, || {
-        // SAFETY: nginx calls handlers with a live request, on the event loop.
-        let Some(request) = (unsafe { Request::new(raw) }) else { return FAILED };
-        super::faults::at(request, place);
-        match handler(request) {
-            Phase::Pass(_) => NGX_OK as ngx_int_t,
-            Phase::Decline => NGX_DECLINED as ngx_int_t,
-            Phase::Refuse(status) => ngx_int_t::try_from(status).unwrap_or(FAILED),
-            Phase::Sent(sent) => sent.code(),
-        }
-    })
 }
