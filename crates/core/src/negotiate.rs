@@ -16,12 +16,10 @@ pub enum Format {
 impl Format {
     /// The format that `Accept` names.
     pub fn of(head: &RequestHead<'_>) -> Self {
-        if accepts(head, is_json) {
-            Self::Json
-        } else if accepts(head, is_html) {
-            Self::Html
-        } else {
-            Self::Text
+        match Accepted::by(head) {
+            Accepted { json: true, .. } => Self::Json,
+            Accepted { html: true, .. } => Self::Html,
+            _ => Self::Text,
         }
     }
 }
@@ -45,7 +43,7 @@ pub fn says_browser(head: &RequestHead<'_>) -> bool {
     FETCH_METADATA.iter().any(has)
         || ["origin", "x-requested-with"].iter().any(has)
         || !head.cookies.is_empty()
-        || accepts(head, is_html)
+        || Accepted::by(head).html
 }
 
 fn browser_navigates(head: &RequestHead<'_>) -> bool {
@@ -53,7 +51,7 @@ fn browser_navigates(head: &RequestHead<'_>) -> bool {
         Some(mode) => mode == b"navigate",
         None => {
             let tells_nothing = FETCH_METADATA.iter().all(|name| (head.fields)(name).is_none());
-            tells_nothing && accepts(head, is_html)
+            tells_nothing && Accepted::by(head).html
         }
     }
 }
@@ -67,25 +65,47 @@ fn is_websocket(head: &RequestHead<'_>) -> bool {
     })
 }
 
-/// Whether `Accept` names a type that `is_wanted`, in lower case, and not with weight 0
-/// (RFC 9110, section 12.5.1). A wildcard names none.
-fn accepts(head: &RequestHead<'_>, is_wanted: fn(&[u8]) -> bool) -> bool {
-    let accept = (head.fields)("accept").unwrap_or_default();
-    accept.split(|&byte| byte == b',').any(|range| {
-        let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-        is_wanted(&essence) && !parts.any(is_weight_zero)
-    })
+/// Which types `Accept` names, and not with weight 0 (RFC 9110, section 12.5.1). A wildcard names none.
+#[derive(Default)]
+struct Accepted {
+    json: bool,
+    html: bool,
+}
+
+impl Accepted {
+    fn by(head: &RequestHead<'_>) -> Self {
+        let mut accepted = Self::default();
+        let accept = (head.fields)("accept").unwrap_or_default();
+        for range in accept.split(|&byte| byte == b',') {
+            if range.len() < JSON_SUFFIX.len() {
+                continue;
+            }
+            let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+            let essence = parts.next().unwrap_or_default();
+            let (json, html) = (is_json(essence), is_html(essence));
+            if (json || html) && !parts.any(is_weight_zero) {
+                accepted.json |= json;
+                accepted.html |= html;
+            }
+        }
+        accepted
+    }
 }
 
 fn is_html(essence: &[u8]) -> bool {
-    essence == b"text/html"
+    essence.eq_ignore_ascii_case(b"text/html")
 }
 
 /// A JSON type (WHATWG MIME Sniffing, section 4.6).
 fn is_json(essence: &[u8]) -> bool {
-    matches!(essence, b"application/json" | b"text/json") || essence.ends_with(b"+json")
+    let end = essence.len().checked_sub(JSON_SUFFIX.len()).and_then(|at| essence.get(at..));
+    essence.eq_ignore_ascii_case(b"application/json")
+        || essence.eq_ignore_ascii_case(b"text/json")
+        || end.is_some_and(|end| end.eq_ignore_ascii_case(JSON_SUFFIX))
 }
+
+/// No type that is looked for is shorter.
+const JSON_SUFFIX: &[u8] = b"+json";
 
 /// `q=0`, `q=0.000` (RFC 9110, section 12.4.2).
 fn is_weight_zero(parameter: &[u8]) -> bool {

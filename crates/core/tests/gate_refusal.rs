@@ -7,10 +7,11 @@ mod support;
 
 use authgate_core::gate::{Cause, Verdict};
 use authgate_core::reply::Reply;
-use authgate_core::request::Method;
+use authgate_core::request::{Method, RequestHead};
 use authgate_core::return_path::{ReturnPath, from_query};
 use cases::cases;
 use proptest::prelude::*;
+use std::cell::Cell;
 use support::*;
 
 const CAUSES: [Cause; 9] = [
@@ -53,6 +54,30 @@ fn a_navigation_is_sent_to_the_login_page() {
         assert_eq!((reply.status, reply.content_type), (302, None), "{navigation:?}");
         assert_eq!(header(&reply, "Location"), Some(login));
         assert_eq!(header(&reply, "WWW-Authenticate"), None);
+    }
+}
+
+/// Each look goes over all lines that the client has sent, and there may be a thousand.
+#[test]
+fn j119_few_header_fields_are_looked_for() {
+    let realm = realm_with(&[("accept", &["cookie", "bearer", "basic"])]);
+    for request in [
+        get("/"),
+        get("/").accept("text/html"),
+        get("/").accept(&"application/json;q=0, ".repeat(1000)),
+        get("/").field("sec-fetch-mode", "cors").field("upgrade", "a,".repeat(1000)),
+        post("/"),
+    ] {
+        let looks = Cell::new(0);
+        request.with_head(|head| {
+            let fields = |name: &str| {
+                looks.set(looks.get() + 1);
+                (head.fields)(name)
+            };
+            let head = RequestHead { fields: &fields, ..*head };
+            realm.gate().refusal(&head, &Verdict::Challenge(Cause::Missing), NOW)
+        });
+        assert!(looks.get() <= 16, "{} for {request:?}", looks.get());
     }
 }
 
