@@ -8,8 +8,9 @@ use super::request::{bytes, fits_pool};
 use super::server_names;
 use super::{module, process};
 use crate::realm::Realm;
+use authgate_core::cookie::GateCookies;
 use authgate_core::hosts::Hosts;
-use authgate_core::settings::Settings;
+use authgate_core::settings::{Accept, Settings};
 use ngx::core::{NGX_CONF_ERROR, NGX_CONF_OK};
 use ngx::ffi::{ngx_conf_t, ngx_http_get_variable_pt, ngx_log_t, ngx_pool_cleanup_add, ngx_str_t};
 use std::ffi::{c_char, c_void};
@@ -42,6 +43,8 @@ impl Drop for MainConf {
 pub(crate) struct ServerConf {
     realms: Vec<Rc<Realm>>,
     names: Hosts,
+    cookies: GateCookies,
+    accepts: Option<Accept>,
 }
 
 /// A line of the configuration.
@@ -86,6 +89,23 @@ impl ServerConf {
     /// The realms of the server.
     pub(crate) fn realms(&self) -> &[Rc<Realm>] {
         &self.realms
+    }
+
+    /// The cookies of all its realms.
+    pub(crate) fn cookies(&self) -> &GateCookies {
+        &self.cookies
+    }
+
+    /// What any of its realms accepts.
+    pub(crate) fn accepts(&self) -> Option<Accept> {
+        self.accepts
+    }
+
+    fn add(&mut self, realm: &Rc<Realm>) {
+        let accept = realm.settings.accept;
+        self.accepts = Some(self.accepts.map_or(accept, |others| others.and(accept)));
+        self.cookies.add(&realm.settings.cookie);
+        self.realms.push(Rc::clone(realm));
     }
 
     /// The names of the server, regular expressions left out.
@@ -145,7 +165,7 @@ pub(super) fn use_realm(
         let mistake = format!("realms \"{other}\" and \"{name}\" {COLLISION}");
         return Err(say_at(log, &mistake, &directive.place));
     }
-    server.realms.push(Rc::clone(&realm));
+    server.add(&realm);
     let names = server_names::read(cf);
     module::merged_server_conf(cf).names = names;
     Ok(Some(realm))

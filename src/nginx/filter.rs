@@ -73,10 +73,9 @@ fn keep_private(request: Request<'_>) -> Option<()> {
 }
 
 fn drop_foreign_cookies(request: Request<'_>) {
-    let realms = request.server().realms();
+    let cookies = request.server().cookies();
     remove(request, |name, value| {
-        let ours = name.eq_ignore_ascii_case(b"set-cookie")
-            && realms.iter().any(|realm| realm.settings.cookie.is_set_by(value));
+        let ours = name.eq_ignore_ascii_case(b"set-cookie") && cookies.are_set_by(value);
         if ours {
             log::warn(request, "upstream sets a cookie of the gate's name, dropped");
         }

@@ -1,36 +1,49 @@
 //! Header lists of nginx's: reading, and removing our cookies before an application sees them.
 
 use super::request::{Request, bytes, string};
-use authgate_core::cookie::CookieSettings;
+use authgate_core::cookie::GateCookies;
 use authgate_core::original::Line;
-use ngx::ffi::{ngx_list_part_t, ngx_list_t, ngx_palloc, ngx_pool_t, ngx_table_elt_t};
+use ngx::ffi::{ngx_list_part_t, ngx_list_t, ngx_palloc, ngx_str_t, ngx_table_elt_t};
 
 /// The value of the first request header field of this lower-case name.
 pub(super) fn find<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
-    // SAFETY: headers_in of a live request.
-    let lines = unsafe { lines(&raw mut (*request.raw()).headers_in.headers) };
-    // SAFETY: each is a line of the list.
-    let mut lines = lines.map(|line| unsafe { *line });
-    // SAFETY: what a line says lives as long as the request.
-    unsafe {
-        let line = lines.find(|line| bytes(line.key).eq_ignore_ascii_case(name.as_bytes()))?;
-        Some(bytes(line.value))
-    }
+    named(request, name).next()
 }
 
 /// The only request header field of this lower-case name.
 pub(super) fn only<'r>(request: Request<'r>, name: &str) -> Line<'r> {
+    let mut named = named(request, name);
+    match (named.next(), named.next()) {
+        (None, _) => Line::Absent,
+        (Some(value), None) => Line::One(value.trim_ascii()),
+        (Some(_), Some(_)) => Line::Several,
+    }
+}
+
+/// The values of the request header fields of this lower-case name. Some twenty names are looked for
+/// among all that a client sends: most lines are told by the length of theirs.
+fn named<'r>(request: Request<'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
     // SAFETY: headers_in of a live request.
     let lines = unsafe { lines(&raw mut (*request.raw()).headers_in.headers) };
     // SAFETY: each is a line of the list.
-    let lines = lines.map(|line| unsafe { *line });
+    let lines = lines.map(|line| unsafe { &*line });
+    let named = lines.filter(|line| is_named(line, name));
     // SAFETY: what a line says lives as long as the request.
-    let lines = lines.map(|line| unsafe { (bytes(line.key), bytes(line.value)) });
-    let mut named = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
-    match (named.next(), named.next()) {
-        (None, _) => Line::Absent,
-        (Some((_, value)), None) => Line::One(value.trim_ascii()),
-        (Some(_), Some(_)) => Line::Several,
+    named.map(|line| unsafe { bytes(line.value) })
+}
+
+fn is_named(line: &ngx_table_elt_t, name: &str) -> bool {
+    if line.key.len != name.len() {
+        return false;
+    }
+    let in_lower_case = ngx_str_t { len: line.key.len, data: line.lowcase_key };
+    // SAFETY: the name lives as long as the line, in lower case too where nginx has it: who else adds a line
+    // may leave that out.
+    unsafe {
+        match line.lowcase_key.is_null() {
+            true => bytes(line.key).eq_ignore_ascii_case(name.as_bytes()),
+            false => bytes(in_lower_case) == name.as_bytes(),
+        }
     }
 }
 
@@ -55,47 +68,54 @@ pub(super) unsafe fn lines(list: *mut ngx_list_t) -> impl Iterator<Item = *mut n
     })
 }
 
-fn cookie_line_with(
-    request: Request<'_>,
-    cookies: &CookieSettings,
-) -> Option<*mut ngx_table_elt_t> {
-    // SAFETY: a line of the live request's headers.
-    let ours = |line: &*mut ngx_table_elt_t| cookies.occurs_in(unsafe { bytes((**line).value) });
-    cookie_lines(request).find(ours)
-}
-
-/// Removes the gate's cookies from the request's `Cookie` lines, the others byte for byte; a line
-/// left empty is removed wholly. The visit remembers them. `None` where memory is short.
-pub(super) fn strip_cookies(request: Request<'_>, cookies: &CookieSettings) -> Option<()> {
-    while let Some(line) = cookie_line_with(request, cookies) {
-        request.visit()?;
+/// Takes the gate's cookies out of the request's `Cookie` lines, the others byte for byte; how many
+/// lines are left empty, for [`remove_emptied`]. The visit remembers them. Each line is read on its
+/// own, once or twice, so that it costs as much as the client sends. `None` where memory is short.
+pub(super) fn strip_cookies(request: Request<'_>, cookies: &GateCookies) -> Option<usize> {
+    let mut emptied = 0;
+    for line in cookie_lines(request) {
         // SAFETY: the line stays where it is; its old value stays in the request's memory, where
         // the visit remembers it.
-        let value = unsafe { &mut (*line).value };
-        let rest = request.allocate(value.len)?;
+        let line = unsafe { &mut *line };
         // SAFETY: as above.
-        let length = cookies.strip(unsafe { bytes(*value) }, rest);
-        *value = string(rest.get(..length)?);
-        if length == 0 {
-            remove_cookie_line(request, line)?;
+        let value = unsafe { bytes(line.value) };
+        if cookies.occur_in(value) {
+            request.visit()?;
+            let rest = request.allocate(value.len())?;
+            let length = cookies.strip(value, rest);
+            line.value = if length > 0 { string(rest.get(..length)?) } else { emptied_value() };
         }
+        emptied += usize::from(is_emptied(line));
     }
-    Some(())
+    Some(emptied)
 }
 
-/// Removes the request's `Authorization` line.
-pub(super) fn strip_authorization(request: Request<'_>) -> Option<()> {
-    let line = std::mem::replace(
-        // SAFETY: headers_in of a live request.
-        unsafe { &mut (*request.raw()).headers_in.authorization },
-        std::ptr::null_mut(),
-    );
-    if line.is_null() { Some(()) } else { remove_line(request, line) }
+/// Takes the value of the `Authorization` line where `is_ours`, as [`strip_cookies`] does.
+pub(super) fn strip_authorization(
+    request: Request<'_>,
+    is_ours: impl FnOnce(&[u8]) -> bool,
+) -> Option<usize> {
+    // SAFETY: null, or a line of the live request's headers.
+    let Some(line) = (unsafe { request.get().headers_in.authorization.as_mut() }) else {
+        return Some(0);
+    };
+    // SAFETY: what a line says lives as long as the request.
+    if is_ours(unsafe { bytes(line.value) }) {
+        request.visit()?;
+        line.value = emptied_value();
+    }
+    Some(usize::from(is_emptied(line)))
 }
 
-fn remove_cookie_line(request: Request<'_>, line: *mut ngx_table_elt_t) -> Option<()> {
-    unlink_cookie(request, line);
-    remove_line(request, line)
+/// The value of a line that is to be removed, known by its address: a client may send an empty one.
+fn emptied_value() -> ngx_str_t {
+    ngx_str_t { len: 0, data: (&raw const EMPTIED).cast_mut() }
+}
+
+static EMPTIED: u8 = 0;
+
+fn is_emptied(line: &ngx_table_elt_t) -> bool {
+    std::ptr::eq(line.value.data, &raw const EMPTIED)
 }
 
 /// The request's `Cookie` lines.
@@ -110,16 +130,22 @@ pub(super) fn cookie_lines(request: Request<'_>) -> impl Iterator<Item = *mut ng
     (0..count).map(move |index| unsafe { *start.add(index) })
 }
 
+/// Has nginx forget the emptied `Cookie` lines.
 #[cfg(not(nginx1_23))]
-fn unlink_cookie(request: Request<'_>, line: *mut ngx_table_elt_t) {
-    // SAFETY: as in `cookie_lines`; later pointers move one place down.
+fn unlink_emptied_cookies(request: Request<'_>) {
+    // SAFETY: as in `cookie_lines`; later pointers move down.
     unsafe {
         let cookies = &mut (*request.raw()).headers_in.cookies;
-        let lines = cookies.as_slice_mut::<*mut ngx_table_elt_t>();
-        if let Some(index) = lines.iter().position(|known| *known == line) {
-            lines.copy_within(index + 1.., index);
-            cookies.nelts -= 1;
+        let known = cookies.elts.cast::<*mut ngx_table_elt_t>();
+        let mut kept = 0;
+        for index in 0..cookies.nelts {
+            let line = *known.add(index);
+            if !is_emptied(&*line) {
+                known.add(kept).write(line);
+                kept += 1;
+            }
         }
+        cookies.nelts = kept;
     }
 }
 
@@ -135,91 +161,81 @@ pub(super) fn cookie_lines(request: Request<'_>) -> impl Iterator<Item = *mut ng
     })
 }
 
+/// Has nginx forget the emptied `Cookie` lines.
 #[cfg(nginx1_23)]
-fn unlink_cookie(request: Request<'_>, line: *mut ngx_table_elt_t) {
-    // SAFETY: as in `cookie_lines`; the link that named `line` names its successor.
+fn unlink_emptied_cookies(request: Request<'_>) {
+    // SAFETY: as in `cookie_lines`; the link that named an emptied line names its successor.
     unsafe {
         let mut link = &raw mut (*request.raw()).headers_in.cookie;
-        while !(*link).is_null() && *link != line {
-            link = &raw mut (**link).next;
-        }
-        if !(*link).is_null() {
-            *link = (*line).next;
-        }
-    }
-}
-
-fn remove_line(request: Request<'_>, line: *mut ngx_table_elt_t) -> Option<()> {
-    // SAFETY: headers_in of a live request and its own pool.
-    unsafe { remove(&raw mut (*request.raw()).headers_in.headers, line, request.get().pool) }
-}
-
-/// Takes `line` out of `list` without moving any other, since nginx keeps pointers to them: the part
-/// that holds it is split in two around it. `None` where memory is short.
-///
-/// # Safety
-/// `list` is a list of header lines in `pool`.
-unsafe fn remove(
-    list: *mut ngx_list_t,
-    line: *mut ngx_table_elt_t,
-    pool: *mut ngx_pool_t,
-) -> Option<()> {
-    // SAFETY: parts hold nelts lines each; the new part covers lines of the old one alone.
-    unsafe {
-        let mut before: *mut ngx_list_part_t = std::ptr::null_mut();
-        let mut part: *mut ngx_list_part_t = &raw mut (*list).part;
-        while let Some(current) = part.as_mut() {
-            let start = current.elts.cast::<ngx_table_elt_t>();
-            if let Some(index) = (0..current.nelts).find(|index| start.add(*index) == line) {
-                split(current, index, pool)?;
-                settle(list, before, part);
-                return Some(());
+        while let Some(line) = (*link).as_mut() {
+            match is_emptied(line) {
+                true => *link = line.next,
+                false => link = &raw mut line.next,
             }
-            before = part;
-            part = current.next;
         }
-        Some(())
     }
 }
 
-/// Ends `part` before its line `index`; the lines behind it become a part of their own.
-///
-/// # Safety
-/// `part` is part of a list of header lines in `pool`, with more than `index` lines.
-unsafe fn split(part: &mut ngx_list_part_t, index: usize, pool: *mut ngx_pool_t) -> Option<()> {
-    let behind = part.nelts - index - 1;
-    if behind > 0 {
-        // SAFETY: by the caller's promise.
-        unsafe {
-            let tail = ngx_palloc(pool, size_of::<ngx_list_part_t>()).cast::<ngx_list_part_t>();
-            let elts = part.elts.cast::<ngx_table_elt_t>().add(index + 1).cast();
-            *tail.as_mut()? = ngx_list_part_t { elts, nelts: behind, next: part.next };
-            part.next = tail;
+fn unlink_emptied_authorization(request: Request<'_>) {
+    // SAFETY: headers_in of a live request: null, or one of its lines.
+    unsafe {
+        let known = &mut (*request.raw()).headers_in.authorization;
+        if known.as_ref().is_some_and(is_emptied) {
+            *known = std::ptr::null_mut();
         }
     }
-    part.nelts = index;
+}
+
+/// Removes the emptied lines, `count` of them. `None` where memory is short: they stay then, empty.
+pub(super) fn remove_emptied(request: Request<'_>, count: usize) -> Option<()> {
+    let size = count.checked_mul(size_of::<ngx_list_part_t>())?;
+    // SAFETY: the request's own pool, which aligns to words and gives room for `count` parts; headers_in
+    // of a live request.
+    unsafe {
+        let room = ngx_palloc(request.get().pool, size).cast::<ngx_list_part_t>();
+        if room.is_null() {
+            return None;
+        }
+        unlink_emptied_cookies(request);
+        unlink_emptied_authorization(request);
+        let list = &raw mut (*request.raw()).headers_in.headers;
+        close_gaps(list, (0..count).map(|index| room.add(index)));
+    }
     Some(())
 }
 
-/// Puts a list in order whose `part` has been split: no part but the first may be empty (nginx's
-/// loops take the first line of the next part unseen), and the last part counts as full, so that
-/// ngx_list_push never writes over lines that another part covers.
+/// Takes the emptied lines out of `list` in one pass, without moving any other, since nginx keeps
+/// pointers to them: each run of lines between them becomes a part, in the old part's place or in one
+/// of `more`, of which there is one for each emptied line.
+///
+/// No part but the first may be empty (nginx's loops take the first line of the next part unseen), and
+/// the last counts as full, so that ngx_list_push never writes over lines that another part covers.
 ///
 /// # Safety
-/// `part` is part of `list`, and `before` the one before it, or null.
-unsafe fn settle(list: *mut ngx_list_t, before: *mut ngx_list_part_t, part: *mut ngx_list_part_t) {
-    // SAFETY: by the caller's promise.
+/// `list` is a list of header lines; `more` are places for parts that live as long as it.
+unsafe fn close_gaps(list: *mut ngx_list_t, mut more: impl Iterator<Item = *mut ngx_list_part_t>) {
+    // SAFETY: by the caller's promise; a part holds nelts lines, and what is put in its place is read
+    // from it before. Runs of lines lie within those of the old part.
     unsafe {
-        let mut last = part;
-        if (*part).nelts == 0
-            && let Some(before) = before.as_mut()
-        {
-            before.next = (*part).next;
-            last = before;
+        let first = &raw mut (*list).part;
+        let (mut last, mut part) = (first, first);
+        while !part.is_null() {
+            let ngx_list_part_t { elts, nelts, next } = *part;
+            (*part).nelts = 0;
+            let lines = std::slice::from_raw_parts_mut(elts.cast::<ngx_table_elt_t>(), nelts);
+            let mut places = std::iter::once(part).chain(&mut more);
+            for run in lines.split_mut(is_emptied).filter(|run| !run.is_empty()) {
+                let Some(place) = places.next() else { break };
+                let (elts, nelts) = (run.as_mut_ptr().cast(), run.len());
+                place.write(ngx_list_part_t { elts, nelts, next: std::ptr::null_mut() });
+                if place != first {
+                    (*last).next = place;
+                }
+                last = place;
+            }
+            part = next;
         }
-        while let Some(next) = (*last).next.as_mut() {
-            last = next;
-        }
+        (*last).next = std::ptr::null_mut();
         (*list).last = last;
         (*list).nalloc = (*last).nelts.max(1);
     }

@@ -199,6 +199,15 @@ pub(super) unsafe fn server_conf_at(confs: *mut *mut c_void) -> *const c_void {
     unsafe { *confs.add(ngx_http_authgate_module.ctx_index) }
 }
 
+/// The module's context, which nginx clears at each internal redirect.
+///
+/// # Safety
+/// `r` is a live request.
+pub(super) unsafe fn context(r: *mut ngx_http_request_t) -> *mut *mut c_void {
+    // SAFETY: nginx gave the module its index, and every request a context for each module.
+    unsafe { (*r).ctx.add(ngx_http_authgate_module.ctx_index) }
+}
+
 /// The configuration of `http` that is being read.
 pub(super) fn main_conf(cf: &mut ngx_conf_t) -> &mut MainConf {
     // SAFETY: inside http{} and its hooks, ctx is its context, and create_main_conf made this; one

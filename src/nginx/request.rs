@@ -21,7 +21,6 @@ use ngx::ffi::{
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::ptr::NonNull;
-use std::rc::Rc;
 
 /// `NGX_HTTP_VERSION_20`.
 const HTTP_2: usize = 2000;
@@ -177,21 +176,22 @@ impl<'r> Request<'r> {
     }
 
     /// Takes the gate's credentials from the request before an application sees it: the cookies of
-    /// every realm of the server, and an API token. `None` where memory is short.
+    /// every realm of the server, and an API token. `None` where memory is short. It is done once, and
+    /// again after an internal redirect.
     pub(crate) fn strip_credentials(self) -> Option<()> {
-        let realms = self.server().realms();
-        // SAFETY: null, or a line of the live request's headers, with what it says.
-        let authorization = unsafe {
-            self.get().headers_in.authorization.as_ref().map_or(&[][..], |line| bytes(line.value))
-        };
-        for realm in realms {
-            headers::strip_cookies(self, &realm.settings.cookie)?;
+        let server = self.server();
+        let Some(accepts) = server.accepts() else { return Some(()) };
+        // SAFETY: a live request; nobody else has the context.
+        let done = unsafe { &mut *module::context(self.raw()) };
+        if !done.is_null() {
+            return Some(());
         }
-        let takes = |realm: &Rc<Realm>| gate::takes(realm.settings.accept, authorization);
-        if realms.iter().any(takes) {
-            self.visit()?;
-            headers::strip_authorization(self)?;
+        let mut emptied = headers::strip_cookies(self, server.cookies())?;
+        emptied += headers::strip_authorization(self, |value| gate::takes(accepts, value))?;
+        if emptied > 0 {
+            headers::remove_emptied(self, emptied)?;
         }
+        *done = self.raw().cast();
         Some(())
     }
 

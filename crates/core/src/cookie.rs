@@ -1,5 +1,6 @@
 //! The gate's cookies: names, reading, removing, `Set-Cookie` (RFC 6265bis).
 
+use core::cmp::Ordering;
 use core::fmt::{self, Write as _};
 
 /// `SameSite` (RFC 6265bis, section 4.1.2.7).
@@ -121,7 +122,7 @@ impl CookieSettings {
     /// Whether some cookie of these settings has the name of one of `other`: two such realms
     /// cannot share a server.
     pub fn collides_with(&self, other: &Self) -> bool {
-        other.all_names().any(|name| self.is_ours(name.as_bytes()))
+        other.all_names().any(|theirs| self.all_names().any(|ours| ours == theirs))
     }
 
     /// The value of `Set-Cookie` that stores `token` for `max_age` seconds.
@@ -158,36 +159,6 @@ impl CookieSettings {
         values(self.device_name(tls), lines)
     }
 
-    /// Whether a `Cookie` line names any of the gate's cookies, session or device, in any form.
-    pub fn occurs_in(&self, line: &[u8]) -> bool {
-        pieces(line).any(|piece| self.is_our_pair(piece))
-    }
-
-    /// Copies `line` without the gate's cookies to `out` (at least as long as `line`), the others
-    /// byte for byte; how many bytes were written, 0 where none is left. What is kept begins with
-    /// a cookie.
-    pub fn strip(&self, line: &[u8], out: &mut [u8]) -> usize {
-        let mut kept = Kept { out, length: 0 };
-        for piece in pieces(line).filter(|piece| !self.is_our_pair(piece)) {
-            if kept.push(piece).is_none() {
-                return 0; // The caller lent too little room: no cookie rather than half of one.
-            }
-        }
-        kept.length
-    }
-
-    /// Whether a `Set-Cookie` value sets one of the gate's cookies.
-    pub fn is_set_by(&self, set_cookie: &[u8]) -> bool {
-        // RFC 6265bis, section 5.6: up to the first `;`, name and value trimmed.
-        let pair = pieces(set_cookie).next().unwrap_or_default();
-        match split_pair(pair) {
-            // A cookie without a name is sent back as its bare value, which may read `NAME=…`.
-            Some((name, value)) if trim(name).is_empty() => self.is_our_pair(value),
-            Some((name, _)) => self.is_ours(trim(name)),
-            None => false,
-        }
-    }
-
     fn written<'s>(&self, names: &'s Names, tls: bool) -> &'s str {
         // `__Host-` forbids the attribute Domain (RFC 6265bis, section 4.1.3.2).
         let prefixed = self.in_tls_form(tls) && self.domain.is_none();
@@ -211,14 +182,77 @@ impl CookieSettings {
     fn all_names(&self) -> impl Iterator<Item = &str> {
         [&self.session, &self.device].into_iter().flat_map(|names| [&*names.plain, &names.prefixed])
     }
+}
 
-    fn is_ours(&self, name: &[u8]) -> bool {
-        self.all_names().any(|ours| ours.as_bytes() == name)
+/// The cookies of all realms of a server, session and device, in both forms of their names.
+#[derive(Debug, Clone, Default)]
+pub struct GateCookies {
+    /// In the order of [`by_length`].
+    names: Vec<Box<[u8]>>,
+    /// A bit for each length, below 64, that a name has: most others are told by theirs.
+    lengths: u64,
+}
+
+impl GateCookies {
+    /// Adds those of a realm.
+    pub fn add(&mut self, settings: &CookieSettings) {
+        for name in settings.all_names() {
+            self.lengths |= length_bit(name.len());
+            if let Err(place) = self.find(name.as_bytes()) {
+                self.names.insert(place, name.as_bytes().into());
+            }
+        }
     }
 
-    fn is_our_pair(&self, piece: &[u8]) -> bool {
-        split_pair(trim(piece)).is_some_and(|(name, _)| self.is_ours(name))
+    /// Whether a `Cookie` line names any of them.
+    pub fn occur_in(&self, line: &[u8]) -> bool {
+        pieces(line).any(|piece| self.include(piece))
     }
+
+    /// Copies `line` without them to `out` (at least as long as `line`), the others byte for byte;
+    /// how many bytes were written, 0 where none is left. What is kept begins with a cookie.
+    pub fn strip(&self, line: &[u8], out: &mut [u8]) -> usize {
+        let mut kept = Kept { out, length: 0 };
+        for piece in pieces(line).filter(|piece| !self.include(piece)) {
+            if kept.push(piece).is_none() {
+                return 0; // The caller lent too little room: no cookie rather than half of one.
+            }
+        }
+        kept.length
+    }
+
+    /// Whether a `Set-Cookie` value sets one of them.
+    pub fn are_set_by(&self, set_cookie: &[u8]) -> bool {
+        // RFC 6265bis, section 5.6: up to the first `;`, name and value trimmed.
+        let pair = pieces(set_cookie).next().unwrap_or_default();
+        match split_pair(pair) {
+            // A cookie without a name is sent back as its bare value, which may read `NAME=…`.
+            Some((name, value)) if trim(name).is_empty() => self.include(value),
+            Some((name, _)) => self.have(trim(name)),
+            None => false,
+        }
+    }
+
+    fn include(&self, piece: &[u8]) -> bool {
+        split_pair(piece).is_some_and(|(name, _)| self.have(trim_start(name)))
+    }
+
+    fn have(&self, name: &[u8]) -> bool {
+        self.lengths & length_bit(name.len()) != 0 && self.find(name).is_ok()
+    }
+
+    /// Its place, or where it would be: as many steps as the number of names has digits.
+    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+        self.names.binary_search_by(|ours| by_length(ours, name))
+    }
+}
+
+fn by_length(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// Both forms of a name.
@@ -279,16 +313,36 @@ fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     core::iter::from_fn(move || {
         let line = rest?;
-        let end = memchr::memchr(b';', line);
+        let end = find(b';', line);
         rest = end.and_then(|end| line.get(end + 1..));
         line.get(..end.unwrap_or(line.len()))
     })
 }
 
 fn split_pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = memchr::memchr(b'=', piece)?;
+    let equals = find(b'=', piece)?;
     let (name, value) = piece.split_at_checked(equals)?;
     Some((name, value.get(1..)?))
+}
+
+/// Where the first `wanted` is. The first bytes are looked at here: a line may be of nothing but
+/// semicolons, and memchr is made for long ways.
+#[inline]
+fn find(wanted: u8, text: &[u8]) -> Option<usize> {
+    const NEAR: usize = 3;
+    for index in 0..NEAR {
+        if *text.get(index)? == wanted {
+            return Some(index);
+        }
+    }
+    memchr::memchr(wanted, text.get(NEAR..)?).map(|index| NEAR + index)
+}
+
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
 }
 
 /// Without spaces and tabs around it. Not `trim_ascii`, which takes form feeds too.
