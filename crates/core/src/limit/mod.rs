@@ -206,16 +206,15 @@ impl Limiter<'_> {
     ) -> Option<Decision> {
         let place = (attempt.by == By::Basic).then(|| self.place(attempt))?;
         let slot = self.places.find(place.0)?;
-        let holds = slot.holds(attempt.digest);
-        if !holds && !self.was_tried(credential, now) {
-            self.places.suspect(slot);
-        }
         if let Some(seconds) = self.places.wait(slot) {
             let is_first = !self.was_told(attempt.network, now);
             let reason = LimitReason::Place;
             return Some(Decision::Limited(Limited { seconds, reason, is_first }));
         }
-        if !holds {
+        if !slot.holds(attempt.digest) {
+            if !self.was_tried(credential, now) {
+                self.places.suspect(slot);
+            }
             return None;
         }
         if self.places.is_fresh(slot) {

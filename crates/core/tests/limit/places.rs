@@ -95,7 +95,8 @@ fn j120_a_guesser_behind_the_scraper_s_address_stops_it_and_learns_no_more() {
     }
     assert_eq!(right(&mut table, HOME, NOW), Decision::Holds);
     let used_up = limited(300, LimitReason::Place);
-    assert_eq!(wrong(&mut table, HOME, "the fifth", NOW), used_up);
+    let refused = limited(300, LimitReason::Network);
+    assert_eq!(wrong(&mut table, HOME, "the fifth", NOW), refused);
     assert_eq!(right(&mut table, HOME, NOW), used_up);
     assert_eq!(right(&mut table, HOME, NOW + LIMITS.ban - 1), limited(1, LimitReason::Place));
     // Nothing makes it longer.
@@ -130,9 +131,8 @@ fn j120_what_waits_for_a_decision_counts_at_the_place_all_the_same() {
         assert_eq!(wrong(&mut table, HOME, &guess.to_string(), NOW), Decision::Undecided);
         assert_eq!(right(&mut table, HOME, NOW), Decision::Holds, "{guess}");
     }
-    let used_up = limited(300, LimitReason::Place);
-    assert_eq!(wrong(&mut table, HOME, "the fifth", NOW), used_up);
-    assert_eq!(right(&mut table, HOME, NOW), used_up);
+    assert_eq!(wrong(&mut table, HOME, "the fifth", NOW), Decision::Undecided);
+    assert_eq!(right(&mut table, HOME, NOW), limited(300, LimitReason::Place));
 }
 
 #[test]
