@@ -128,7 +128,7 @@ pub(crate) fn identify<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Real
     match ask(request, visit, realm) {
         None => Known::Failed,
         Some(Asked::Verdict(verdict)) => Known::Verdict(verdict),
-        Some(Asked::Check(check)) => Known::Later(checks::submit(request, realm, check, checked)),
+        Some(Asked::Check(check)) => Known::Later(checks::submit(request, realm, *check, checked)),
     }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn verdict<'r>(
 /// What can be told of a request at once.
 enum Asked<'r> {
     Verdict(&'r Verdict),
-    Check(Check),
+    Check(Box<Check>),
 }
 
 fn ask<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Option<Asked<'r>> {

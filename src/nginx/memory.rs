@@ -91,6 +91,16 @@ pub(crate) enum Topic {
 pub(super) struct Memory {
     lock: Lock,
     layout: NonNull<Layout>,
+    tables: Tables,
+}
+
+/// The tables, found once: each request looks into some of them.
+struct Tables {
+    slots: *mut [Slot],
+    buckets: *mut [Bucket],
+    counters: *mut [limit::Slot],
+    places: *mut [PlaceSlot],
+    metrics: *mut [Metrics],
 }
 
 /// The memory while no other worker writes to it: what is not made of atomics is reached in no other way.
@@ -107,10 +117,9 @@ impl Locked<'_> {
 
     /// The limiter's counters.
     pub(crate) fn counters(&mut self) -> &mut [limit::Slot] {
-        let part = self.memory.part(self.memory.parts().counters);
         // SAFETY: `lay_out` has allocated the counters, zeroed; they are touched here alone, which takes
         // the lock, and one borrow of it at a time.
-        unsafe { &mut *part }
+        unsafe { &mut *self.memory.tables.counters }
     }
 
     pub(super) fn users(&mut self) -> &mut Fingerprint {
@@ -152,31 +161,46 @@ impl Memory {
         // SAFETY: as above, with both tables.
         unsafe {
             let head = &(*self.layout.as_ptr()).ended;
-            let slots = &*self.part::<Slot>(self.parts().slots);
-            let buckets = &*self.part::<Bucket>(self.parts().buckets);
-            Ended { head, slots, buckets }
+            Ended { head, slots: &*self.tables.slots, buckets: &*self.tables.buckets }
         }
     }
 
     pub(super) fn places(&self) -> &[PlaceSlot] {
         // SAFETY: as above.
-        unsafe { &*self.part::<PlaceSlot>(self.parts().places) }
+        unsafe { &*self.tables.places }
     }
 
     pub(super) fn metrics(&self) -> Option<&Metrics> {
         // SAFETY: as above.
-        unsafe { (*self.part::<Metrics>(self.parts().metrics)).first() }
+        unsafe { (*self.tables.metrics).first() }
     }
+}
 
-    fn parts(&self) -> Parts {
-        // SAFETY: `lay_out` has written this before it showed the layout to anyone, and nothing changes it.
-        unsafe { (*self.layout.as_ptr()).parts }
+impl Tables {
+    /// # Safety
+    /// `lay_out` has made the layout.
+    unsafe fn of(layout: NonNull<Layout>) -> Self {
+        // SAFETY: by the caller's promise; the parts lie in the same memory, and nothing moves them.
+        unsafe {
+            let Parts { slots, buckets, counters, places, metrics } = (*layout.as_ptr()).parts;
+            Self {
+                slots: slots.of(layout),
+                buckets: buckets.of(layout),
+                counters: counters.of(layout),
+                places: places.of(layout),
+                metrics: metrics.of(layout),
+            }
+        }
     }
+}
 
-    fn part<T>(&self, Part { length, offset }: Part) -> *mut [T] {
-        // SAFETY: the part lies in the same memory (`lay_out`).
-        let start = unsafe { self.layout.as_ptr().byte_add(offset).cast::<T>() };
-        ptr::slice_from_raw_parts_mut(start, length)
+impl Part {
+    /// # Safety
+    /// The part is one of this layout's, made for this type.
+    unsafe fn of<T>(self, layout: NonNull<Layout>) -> *mut [T] {
+        // SAFETY: by the caller's promise.
+        let start = unsafe { layout.as_ptr().byte_add(self.offset).cast::<T>() };
+        ptr::slice_from_raw_parts_mut(start, self.length)
     }
 }
 
@@ -194,7 +218,7 @@ pub(super) unsafe fn map(pool: NonNull<ngx_slab_pool_t>, fresh: bool) -> Option<
             Some(layout) => layout,
             None => lay_out(pool)?,
         };
-        Some(Memory { lock: Lock::of(pool), layout })
+        Some(Memory { lock: Lock::of(pool), layout, tables: Tables::of(layout) })
     }
 }
 

@@ -34,7 +34,7 @@ fn realm_of_all() -> Realm {
 
 fn check_of(realm: &Realm, request: &Request) -> Check {
     match realm.decision(request, NOW) {
-        Decision::Check(check) => check,
+        Decision::Check(check) => *check,
         Decision::Verdict(verdict) => panic!("no check: {verdict:?}"),
     }
 }

@@ -20,7 +20,7 @@ fn all(realm: &Realm) -> [Identity; 3] {
     let token = get("/").authorization(format!("Bearer {}", realm.api_token("alice")));
     let by_basic = get("/").authorization("Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==");
     let check = match realm.decision(&by_basic, NOW) {
-        Decision::Check(check) => check,
+        Decision::Check(check) => *check,
         Decision::Verdict(_) => panic!("no check"),
     };
     let verdict = realm.gate().of_check(&check, Outcome::Checked(true)).0;

@@ -37,7 +37,7 @@ impl Gate<'_> {
         if subject == Subject::User && holds() {
             return Decision::Verdict(admitted(username));
         }
-        Decision::Check(Check {
+        Decision::Check(Box::new(Check {
             username: username.into(),
             password: Zeroizing::new(password.to_vec()),
             hash: hash.clone(),
@@ -45,7 +45,7 @@ impl Gate<'_> {
             digest,
             asked: Asked::Basic,
             subject,
-        })
+        }))
     }
 
     /// The verdict, now that a check has ended or could not be made, and the line for the log.

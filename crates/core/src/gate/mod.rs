@@ -48,7 +48,7 @@ pub enum Decision {
     /// Who it comes from.
     Verdict(Verdict),
     /// A Basic credential whose password has to be checked first: [`Gate::of_check`] has the verdict.
-    Check(Check),
+    Check(Box<Check>),
 }
 
 /// The credential that decides alone.

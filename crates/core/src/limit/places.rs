@@ -8,6 +8,7 @@
 //! set that held longest ago that gives way: failures push nothing out.
 
 use super::slot::is_within;
+use super::subject::PLACE;
 use super::{Digest, Limits};
 use crate::network::Network;
 use core::sync::atomic::AtomicU64;
@@ -62,9 +63,10 @@ impl<'a> Places<'a> {
     /// The place of a name in a network.
     pub fn place(&self, network: Network, user: &str) -> Place {
         let (kind, address) = network.words();
+        // As few pieces as can be: this is asked with each request that brings a Basic credential.
+        let head = u128::from(address) << 16 | u128::from(kind) << 8 | u128::from(PLACE);
         let mut hasher = SipHasher24::new_with_key(self.key);
-        hasher.write(&[super::subject::PLACE, kind]);
-        hasher.write(&address.to_be_bytes());
+        hasher.write(&head.to_le_bytes());
         hasher.write(user.as_bytes());
         Place { network, tag: hasher.finish() }
     }
