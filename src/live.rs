@@ -39,10 +39,12 @@ pub(crate) fn start(realm: &Realm) {
     if realm.zone.has_users(taken) {
         return;
     }
-    match files.reread(taken) {
+    let old = realm.users.borrow().clone();
+    // Without the generations: who has taken these users has ended whose sessions had to end.
+    match files.reread(taken, &old, None) {
         // Only what others have taken: anything else may be half written.
-        Reread::New(new) if !realm.zone.has_users(new.fingerprint) => is_outdated(realm),
-        good @ (Reread::Same(_) | Reread::New(_)) => take(realm, good),
+        Reread::New(new, _) if !realm.zone.has_users(new.fingerprint) => is_outdated(realm),
+        good @ (Reread::Same(_) | Reread::New(..)) => take(realm, good),
         bad => {
             is_outdated(realm);
             take(realm, bad);
@@ -75,10 +77,11 @@ fn read(realm: &Realm, watched: &Watched) -> bool {
     let name = realm.settings.name.clone();
     let Watched { files, taken, .. } = watched.clone();
     let work = {
-        let files = files.clone();
+        let (files, old) = (files.clone(), realm.users.borrow().clone());
+        let key = realm.generation_key();
         move || {
             faults::in_background("users");
-            files.reread(taken)
+            files.reread(taken, &old, key.as_ref())
         }
     };
     background::run(work, move |reread| {
@@ -97,7 +100,12 @@ fn take(realm: &Realm, reread: Reread) {
     match reread {
         Reread::Moving => {}
         Reread::Same(marks) => is_well(realm, marks),
-        Reread::New(Loaded { users, marks, fingerprint }) => {
+        Reread::New(Loaded { users, marks, fingerprint }, changed) => {
+            // Before these users are in force. Not where another worker has taken them already:
+            // who has signed in since would have to do so again.
+            if !realm.zone.has_users(fingerprint) {
+                realm.end_all_of(&changed);
+            }
             realm.watched.borrow_mut().taken = fingerprint;
             is_well(realm, marks);
             replace(realm, users);
@@ -130,6 +138,9 @@ fn replace(realm: &Realm, users: Users) {
         log::notice(&format!("{files} of realm \"{name}\" read again, users: {count}"));
     }
     let old = realm.users.replace(users);
+    if let Some(state) = &realm.state {
+        state.users_have_changed();
+    }
     // Giving many users' memory back takes its time, too.
     background::run(move || drop(old), drop);
 }

@@ -5,18 +5,22 @@ use crate::nginx::checks::{self, Queue};
 use crate::nginx::memory::{Secrets, Topic};
 use crate::nginx::upgraded::{self, Upgraded};
 use crate::nginx::zone::Zone;
-use crate::nginx::{clock, process};
+use crate::nginx::{clock, log, process};
 use crate::state::State;
+use crate::users;
+use authgate_core::ended::Ended;
 use authgate_core::event::Event;
 use authgate_core::gate::Gate;
-use authgate_core::journal::Record;
+use authgate_core::journal::{Record, UserTag};
 use authgate_core::keyring::{KeyRing, Keys};
 use authgate_core::limit::{Attempt, Decision, DigestKey, Limiter, Places, Reservation, Settled};
 use authgate_core::metrics::{Checks, Stripe};
 use authgate_core::settings::Settings;
 use authgate_core::status::Status;
-use authgate_core::users::Users;
+use authgate_core::token::MAX_SKEW;
+use authgate_core::users::{GenerationKey, Generations, Remembered, Users};
 use std::cell::{Cell, OnceCell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One realm of one configuration, shared by all servers that use it.
@@ -30,10 +34,14 @@ pub(crate) struct Realm {
     /// Whether other workers have taken users that this one could not read. It lets nobody in then.
     pub outdated: Cell<bool>,
     keys: Option<Keys>,
-    ring: OnceCell<KeyRing>,
+    ring: OnceCell<Arc<KeyRing>>,
     digest_key: OnceCell<DigestKey>,
     /// Its shared memory.
     pub zone: Zone,
+    /// The users of the configuration before, as it had read them, and when.
+    before: RefCell<Option<(Users, u64)>>,
+    /// When the files were read, in Unix seconds.
+    read_at: u64,
     /// What is kept across restarts.
     pub state: Option<State>,
     /// This worker's password checks.
@@ -63,6 +71,8 @@ impl Realm {
             ring: OnceCell::new(),
             digest_key: OnceCell::new(),
             zone: Zone::default(),
+            before: RefCell::default(),
+            read_at: clock::now(),
             state,
             checks,
             upgraded: Upgraded::default(),
@@ -70,24 +80,80 @@ impl Realm {
         }
     }
 
-    /// Derives the keys and reads the state, now that the shared memory is there.
+    /// Derives the keys and reads the state, now that the shared memory is there. Writes nothing to
+    /// it: workers may use it, and the configuration may still fail. `old` is the realm of the
+    /// running one whose memory this is.
     ///
     /// # Errors
     /// A file that workers may not read, as nginx says it.
-    pub(crate) fn ready(&self) -> Result<(), String> {
+    pub(crate) fn ready(&self, old: Option<&Self>) -> Result<(), String> {
         (self.readable)()?;
         if let Some(state) = &self.state {
             state.prepare()?;
             state.check_rights(&self.settings.name)?;
         }
         let state = self.state.as_ref().filter(|_| !process::is_test());
-        self.zone.set_users(self.watched.borrow().taken());
         if let Some(secrets) = self.zone.secrets() {
             // Set once for each configuration; a second time it would be the same.
-            let _ = self.ring.set(self.derive(secrets, state)?);
+            let _ = self.ring.set(Arc::new(self.derive(secrets, state)?));
             let _ = self.digest_key.set(DigestKey::new(&secrets.credentials));
         }
+        let same = old.filter(|old| old.settings.state_dir == self.settings.state_dir);
+        self.before.replace(same.map(|old| (old.users.borrow().clone(), old.read_at)));
         state.map_or(Ok(()), |state| state.load(self))
+    }
+
+    /// The configuration is in force: nothing of it can fail any more. What it has read goes into
+    /// the shared memory, before the first request that it serves.
+    pub(crate) fn in_force(&self) {
+        let remembered = self.state.as_ref().and_then(|state| state.in_force(self));
+        let is_known = matches!(remembered, Some(Remembered::Known(..)));
+        match (self.before.take(), remembered) {
+            (Some((old, read_at)), _) => self.end_replaced(&old, read_at),
+            (None, Some(remembered)) => self.end_changed_while_down(&remembered),
+            (None, None) => {}
+        }
+        self.zone.set_users(self.watched.borrow().taken());
+        if let Some(state) = &self.state {
+            if !is_known {
+                state.remember_now(self);
+            }
+            state.close();
+        }
+    }
+
+    /// Ends the sessions of those whom this configuration has made others than they were, unless
+    /// the workers have taken the same users already.
+    fn end_replaced(&self, old: &Users, read_at: u64) {
+        let Some(key) = self.generation_key() else { return };
+        if self.zone.has_users(self.watched.borrow().taken()) {
+            return;
+        }
+        let mut changed = users::changed(old, &self.users.borrow(), &key);
+        // Whom the workers have found changed since the last reload they have ended, and who has
+        // signed in since then goes on. Ends may be dated ahead by as much as tokens.
+        if let Some(ended) = self.zone.ended() {
+            let read_at = read_at.saturating_add(MAX_SKEW);
+            changed.retain(|user| !ended.has_ended_all_of(*user, read_at));
+        }
+        self.end_all_of(&changed);
+    }
+
+    /// The same for those whom nginx has not seen become others, because it was not running.
+    fn end_changed_while_down(&self, remembered: &Remembered) {
+        match remembered {
+            Remembered::Known(key, before) => {
+                let changed = before.changed(&Generations::of(&self.users.borrow(), key));
+                self.end_all_of(&changed);
+            }
+            Remembered::Unknown => {
+                let name = &self.settings.name;
+                log::error(&format!(
+                    "it is not known what the users of realm \"{name}\" were: their sessions end"
+                ));
+                self.end_those(|ended, now| vec![ended.end_of_all(now)]);
+            }
+        }
     }
 
     fn derive(&self, secrets: &Secrets, state: Option<&State>) -> Result<KeyRing, String> {
@@ -126,7 +192,47 @@ impl Realm {
     /// Ends something in every worker and writes it down. False where that failed.
     pub(crate) fn end(&self, record: &Record) -> bool {
         let ended = self.zone.locked(|locked| locked.ended().apply(record, clock::now()));
-        ended.is_some() && self.state.as_ref().is_none_or(|state| state.append(self, record))
+        ended.is_some() && self.state.as_ref().is_none_or(|state| state.append(self, &[*record]))
+    }
+
+    /// Ends all sessions of these users in every worker, and writes that down.
+    pub(crate) fn end_all_of(&self, users: &[UserTag]) {
+        if !users.is_empty() {
+            self.end_those(|ended, now| ended.ends_of(users, now));
+        }
+    }
+
+    fn end_those(&self, records: impl FnOnce(&Ended<'_>, u64) -> Vec<Record>) {
+        let now = clock::now();
+        let written = self.zone.locked(|locked| {
+            let ended = locked.ended();
+            let records = records(&ended, now);
+            records.iter().for_each(|record| ended.apply(record, now));
+            records
+        });
+        if let (Some(records), Some(state)) = (written, &self.state) {
+            state.append(self, &records);
+        }
+    }
+
+    /// Whether the users of this worker are those that any has taken last.
+    pub(crate) fn has_users_in_force(&self) -> bool {
+        self.zone.has_users(self.watched.borrow().taken())
+    }
+
+    /// The keys.
+    pub(crate) fn ring(&self) -> Option<&KeyRing> {
+        self.ring.get().map(Arc::as_ref)
+    }
+
+    /// The keys, for another thread.
+    pub(crate) fn shared_ring(&self) -> Option<Arc<KeyRing>> {
+        self.ring.get().cloned()
+    }
+
+    /// The key of the users' generations.
+    pub(crate) fn generation_key(&self) -> Option<GenerationKey> {
+        Some(self.ring.get()?.generation_key().clone())
     }
 
     /// Whether a session may be renewed: not while others may have ended it unheard.
@@ -198,7 +304,7 @@ impl Realm {
 
     /// How many keys there are.
     pub(crate) fn keys(&self) -> usize {
-        self.ring.get().map_or(0, KeyRing::count)
+        self.ring().map_or(0, KeyRing::count)
     }
 
     /// What a worker does before its first request.

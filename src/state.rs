@@ -1,6 +1,8 @@
 //! `state DIR`: what has ended is also written to a file, and read from it: after a restart, and
 //! several times a second what another nginx or the command has written.
 
+mod remember;
+
 use crate::files::{self, reason};
 use crate::nginx::background::{self, Panicked};
 use crate::nginx::memory::{JournalMarks, Topic};
@@ -8,7 +10,8 @@ use crate::nginx::{clock, faults, log, module, process};
 use crate::realm::Realm;
 use authgate_core::journal::{self, Record};
 use authgate_core::keyring::Keys;
-use authgate_state::{Journal, Replacement};
+use authgate_core::users::{MAX_REMEMBERED, Remembered};
+use authgate_state::{Journal, Replacement, remembered_users};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::PathBuf;
@@ -20,6 +23,15 @@ pub(crate) struct State {
     /// The line of the configuration that says so.
     place: String,
     journal: RefCell<Option<Journal>>,
+    /// What was read before the configuration was in force.
+    loaded: Cell<Option<News>>,
+    /// What was remembered of the users then.
+    users: Cell<Option<Vec<u8>>>,
+    /// Whether what is remembered of the users may be out of date.
+    users_due: Cell<bool>,
+    /// When a thread may look at it next, in milliseconds of the monotonic clock; `None` while one
+    /// does.
+    users_after: Cell<Option<u64>>,
     /// Whether something was written that the disk may not have yet.
     unsynced: Cell<bool>,
     /// Whether a thread writes the journal anew.
@@ -38,6 +50,10 @@ impl State {
             dir,
             place,
             journal: RefCell::default(),
+            loaded: Cell::default(),
+            users: Cell::default(),
+            users_due: Cell::new(true),
+            users_after: Cell::new(Some(0)),
             unsynced: Cell::default(),
             rewriting: Cell::default(),
             rewrite_after: Cell::default(),
@@ -84,14 +100,45 @@ impl State {
         format!("mkdir() \"{dir}\" failed ({reason}) in {place}")
     }
 
-    /// Reads all that has ended, before the first request. What is opened here is closed again:
-    /// each process needs a lock of its own.
+    /// Reads all that has ended, for [`Self::in_force`]. What is opened here is closed again: each
+    /// process needs a lock of its own.
     ///
     /// # Errors
     /// The mistake, as nginx says it.
     pub(crate) fn load(&self, realm: &Realm) -> Result<(), String> {
-        let mut journal = self.as_worker(|| self.open(realm))?;
-        self.as_worker(|| read(realm, &mut journal)).map(drop)
+        let (mut journal, is_made) = self.as_worker(|| self.open(realm))?;
+        let news = self.as_worker(|| News::read(&mut journal))?;
+        self.loaded.set(Some(News { is_made, ..news }));
+        let read = || remembered_users(&self.dir, &realm.settings.name, MAX_REMEMBERED);
+        self.users.set(self.as_worker(|| match read() {
+            // What is no such file says nothing: as if it were damaged.
+            Err(error) if is_invalid(&error) => Ok(Some(Vec::new())),
+            read => read,
+        })?);
+        Ok(())
+    }
+
+    /// What was read takes effect, before the first request. Gives what the users were before;
+    /// nothing where there was no realm before.
+    pub(crate) fn in_force(&self, realm: &Realm) -> Option<Remembered> {
+        let news = self.loaded.take()?;
+        let is_new = news.is_made;
+        news.take_in(realm);
+        match self.users.take() {
+            Some(bytes) => Some(Remembered::decode(&bytes, realm.ring()?)),
+            None if is_new => None,
+            None => Some(Remembered::Unknown),
+        }
+    }
+
+    /// Other users are in force.
+    pub(crate) fn users_have_changed(&self) {
+        self.users_due.set(true);
+    }
+
+    /// Each process opens the journal anew: see [`Journal`].
+    pub(crate) fn close(&self) {
+        self.journal.take();
     }
 
     fn as_worker<R>(&self, open: impl FnOnce() -> io::Result<R>) -> Result<R, String> {
@@ -107,8 +154,8 @@ impl State {
     }
 
     /// Writes down what has ended. False where that failed: it will be tried again.
-    pub(crate) fn append(&self, realm: &Realm, record: &Record) -> bool {
-        let append = || self.with_journal(realm, |journal| journal.append(&[*record]));
+    pub(crate) fn append(&self, realm: &Realm, records: &[Record]) -> bool {
+        let append = || self.with_journal(realm, |journal| journal.append_at_once(records));
         let written = append().or_else(|error| match error.kind() {
             // Someone has removed the journal: it is made again, with this first.
             io::ErrorKind::NotFound => {
@@ -136,10 +183,13 @@ impl State {
 
     /// Reads what has come, a few times a second.
     pub(crate) fn tick(&self, realm: &Realm) {
-        match self.with_journal(realm, |journal| Ok(read(realm, journal))) {
-            Ok(Ok(records)) => {
+        match self.with_journal(realm, |journal| Ok(News::read(journal))) {
+            Ok(Ok(news)) => {
+                let records = news.total;
+                news.take_in(realm);
                 self.sync();
                 self.rewrite_if_due(realm, records);
+                self.remember_if_due(realm);
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
                 // Someone has removed it. What it said is in the zone.
@@ -168,21 +218,24 @@ impl State {
         let mut journal = self.journal.borrow_mut();
         let open = match journal.take() {
             Some(open) => open,
-            None => self.open(realm)?,
+            None => {
+                let (open, is_made) = self.open(realm)?;
+                if is_made {
+                    lacks_what_is_known(realm);
+                }
+                open
+            }
         };
         with(journal.insert(open))
     }
 
-    /// Opens the journal, or makes it: then it lacks all that the zone knows.
-    fn open(&self, realm: &Realm) -> io::Result<Journal> {
+    /// Opens the journal, or makes it, and says so: then it lacks all that the zone knows.
+    fn open(&self, realm: &Realm) -> io::Result<(Journal, bool)> {
         match Journal::open_existing(&self.dir, &realm.settings.name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if known(realm).is_some_and(|records| !records.is_empty()) {
-                    is_incomplete(realm);
-                }
-                Journal::open(&self.dir, &realm.settings.name)
+                Ok((Journal::open(&self.dir, &realm.settings.name)?, true))
             }
-            opened => opened,
+            opened => Ok((opened?, false)),
         }
     }
 
@@ -205,6 +258,10 @@ impl State {
     }
 }
 
+fn is_invalid(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+}
+
 const RECORD: u64 = journal::LENGTH as u64;
 
 /// All that has ended, as the zone knows it.
@@ -219,27 +276,61 @@ fn is_incomplete(realm: &Realm) {
     }
 }
 
-/// Takes in what has come since the last reading; gives how many records there are.
-fn read(realm: &Realm, journal: &mut Journal) -> io::Result<u64> {
-    // Before the reading: what is written after it may be missed.
-    let began = clock::monotonic();
-    let now = clock::now();
-    let mut records = Vec::new();
-    let read = journal.read_new(|record| records.push(record))?;
-    let records_now = journal.records()?;
-    realm.zone.locked(|locked| {
-        let ended = locked.ended();
-        records.iter().for_each(|record| ended.apply(record, now));
-    });
-    if let Some(JournalMarks { read_at, length, .. }) = realm.zone.journal() {
-        read_at.fetch_max(began, AcqRel);
-        length.store(records_now * RECORD, Release);
-    }
-    if read.damaged > 0 {
+/// Whether the journal has all that has ended.
+fn is_complete(realm: &Realm) -> bool {
+    let marks = realm.zone.journal();
+    marks.is_some_and(|marks| marks.failures.load(Acquire) == marks.saved.load(Acquire))
+}
+
+/// The journal is a new one.
+fn lacks_what_is_known(realm: &Realm) {
+    if known(realm).is_some_and(|records| !records.is_empty()) {
         is_incomplete(realm);
-        complain(realm, &io::Error::other(format!("{} damaged records skipped", read.damaged)));
     }
-    Ok(records_now)
+}
+
+/// What has come to the journal since the last reading.
+#[derive(Default)]
+struct News {
+    records: Vec<Record>,
+    /// Since when, in milliseconds of the monotonic clock, something may have come unread.
+    read_at: u64,
+    /// How many records there are, those of before too.
+    total: u64,
+    damaged: u64,
+    /// Whether the journal was made just now.
+    is_made: bool,
+}
+
+impl News {
+    fn read(journal: &mut Journal) -> io::Result<Self> {
+        // Before the reading: what is written after it may be missed.
+        let read_at = clock::monotonic();
+        let mut records = Vec::new();
+        let read = journal.read_new(|record| records.push(record))?;
+        let (total, damaged) = (journal.records()?, read.damaged);
+        Ok(Self { records, read_at, total, damaged, is_made: false })
+    }
+
+    fn take_in(self, realm: &Realm) {
+        let now = clock::now();
+        realm.zone.locked(|locked| {
+            let ended = locked.ended();
+            self.records.iter().for_each(|record| ended.apply(record, now));
+        });
+        if let Some(JournalMarks { read_at, length, .. }) = realm.zone.journal() {
+            read_at.fetch_max(self.read_at, AcqRel);
+            length.store(self.total * RECORD, Release);
+        }
+        if self.is_made {
+            lacks_what_is_known(realm);
+        }
+        if self.damaged > 0 {
+            is_incomplete(realm);
+            let text = format!("{} damaged records skipped", self.damaged);
+            complain(realm, &io::Error::other(text));
+        }
+    }
 }
 
 /// Has a thread write the journal anew. False where there is none.

@@ -2,7 +2,8 @@
 //! both or not at all.
 
 use crate::files::{self, Content, at};
-use authgate_core::users::{Groups, Users};
+use authgate_core::journal::UserTag;
+use authgate_core::users::{GenerationKey, Generations, Groups, Users};
 use authgate_core::watch::{Fingerprint, Marks};
 use std::fmt;
 use std::path::PathBuf;
@@ -48,8 +49,8 @@ pub(crate) enum Reread {
     Moving,
     /// Their content is what has been taken already.
     Same(Both<Marks>),
-    /// Users to take.
-    New(Loaded),
+    /// Users to take, and whose sessions of before end.
+    New(Loaded, Vec<UserTag>),
     /// A mistake in one.
     Bad(Both<Marks>, Fingerprint, Mistake),
     /// One cannot be read.
@@ -70,8 +71,13 @@ impl UsersFiles {
         })
     }
 
-    /// Reads them again, of which the content `taken` is known.
-    pub(crate) fn reread(&self, taken: Fingerprint) -> Reread {
+    /// Reads them again, of which the content `taken` is known, and made `old`.
+    pub(crate) fn reread(
+        &self,
+        taken: Fingerprint,
+        old: &Users,
+        key: Option<&GenerationKey>,
+    ) -> Reread {
         let contents = match self.read() {
             Ok(contents) => contents,
             Err(mistake) => return Reread::Unreadable(mistake),
@@ -85,7 +91,10 @@ impl UsersFiles {
             return Reread::Same(marks);
         }
         match self.parse(&contents) {
-            Ok(users) => Reread::New(Loaded { users, marks, fingerprint }),
+            Ok(users) => {
+                let changed = key.map(|key| changed(old, &users, key)).unwrap_or_default();
+                Reread::New(Loaded { users, marks, fingerprint }, changed)
+            }
             Err(mistake) => Reread::Bad(marks, fingerprint, mistake),
         }
     }
@@ -120,6 +129,11 @@ impl UsersFiles {
             _ => Ok(users),
         }
     }
+}
+
+/// Whose sessions end when the new users come in the old ones' place.
+pub(crate) fn changed(old: &Users, new: &Users, key: &GenerationKey) -> Vec<UserTag> {
+    Generations::of(old, key).changed(&Generations::of(new, key))
 }
 
 fn fingerprint(contents: &Both<Content>) -> Fingerprint {

@@ -4,27 +4,27 @@ use v5.36;
 
 use AuthGate;
 use AuthGate::Server;
+use AuthGate::Token;
 use AuthGate::Workers;
 use Test::More;
 use Time::HiRes ();
 
 my $server = AuthGate::Server->start(<<"EOF_HTTP", workers => 2);
-    authgate_realm ops { users %%USERS%%; }
+    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; }
     server { $AuthGate::Workers::SERVER authgate ops; }
 EOF_HTTP
 my $workers = AuthGate::Workers->connect($server);
 my $file    = $server->path('users');
-my $client  = $server->client;
-$client->sign_in('alice');
-my $token = $client->cookie('authgate');
+# A session would not come back with her line (J123).
+my @token = (Authorization => 'Bearer ' . AuthGate::Token::api(user => 'alice'));
 
 my ($alice) = split /^/, $AuthGate::USERS;
 my $hash    = (split /:/, $alice)[1];
 my $LINES   = 100_000;
 my $LONG    = 2**20;
 
-# What each worker makes of alice's session: it ends and begins with her line in the file.
-my $alice_is = sub ($pid) { $workers->get($pid, '/hello.txt', cookie($token))->status };
+# What each worker makes of alice's API token: it holds while her line is in the file.
+my $alice_is = sub ($pid) { $workers->get($pid, '/hello.txt', @token)->status };
 
 # nginx -t: whether it passed, what it said, and how long it took.
 sub check ($content) {
@@ -102,7 +102,7 @@ for my $name (sort keys %odd) {
     my ($delay) = ask_meanwhile($odd{$name}, 200);
     ok defined $delay && $delay < 1 * $AuthGate::SLOWER, "I117 $name: taken by every worker";
     my ($pid) = $workers->pids;
-    is $workers->get($pid, '/hello.txt', cookie($token))->header('X-Groups'), 'ops,sre',
+    is $workers->get($pid, '/hello.txt', @token)->header('X-Groups'), 'ops,sre',
         "I117 $name: the groups as they are";
 }
 

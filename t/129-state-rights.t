@@ -52,7 +52,7 @@ sub refuses ($name, $text) {
 }
 
 passes('as nginx makes it');
-my @files = map { "$folder/$_" } qw(key key.lock ops.ended ops.lock);
+my @files = map { "$folder/$_" } qw(key key.lock ops.ended ops.lock ops.users ops.users.lock);
 is_deeply [sort glob "$folder/*"], \@files, 'J134 what is there';
 
 # The directory and each file: others read, or the group writes.

@@ -30,7 +30,7 @@ struct Layout {
 }
 
 /// Changes with everything that lies in the memory.
-const LAYOUT: u64 = u64::from_be_bytes(*b"authgat5");
+const LAYOUT: u64 = u64::from_be_bytes(*b"authgat6");
 
 /// Random numbers, as old as the memory.
 #[repr(C)]

@@ -310,9 +310,9 @@ fn hook(body: impl FnOnce() -> Option<()>) -> ngx_int_t {
     if done.is_some() { NGX_OK as ngx_int_t } else { NGX_ERROR as ngx_int_t }
 }
 
-/// nginx has taken the configuration, all of it.
+/// nginx has taken the configuration, all of it. A failure here would end it.
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    hook(|| {
+    let begun = hook(|| {
         // SAFETY: nginx calls this with the cycle that it has configured, and us among its modules.
         unsafe {
             let Some(http) = http_of(cycle).as_ref() else { return Some(()) };
@@ -323,7 +323,11 @@ unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
             }
         }
         Some(())
-    })
+    });
+    if !process::is_test() {
+        guard((), || realms_of(cycle).iter().for_each(|realm| realm.in_force()));
+    }
+    begun
 }
 
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {

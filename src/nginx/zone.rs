@@ -130,7 +130,7 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
             pool.and_then(|pool| memory::map(pool, fresh)).map(|memory| {
                 // Once for each configuration.
                 let _ = realm.zone.memory.set(memory);
-                realm.ready()
+                realm.ready(old.cast::<Realm>().as_ref())
             })
         };
         match ready {

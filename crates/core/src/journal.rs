@@ -4,15 +4,15 @@
 //!
 //! A record is 48 bytes, all numbers big-endian:
 //!
-//! | Bytes | | Session | Token | User | Part | Everyone |
-//! | --- | --- | --- | --- | --- | --- | --- |
-//! | 0 | version | 1 | 1 | 1 | 1 | 1 |
-//! | 1 | kind | 1 | 2 | 3 | 4 | 5 |
-//! | 2–7 | reserved | 0 | 0 | 0 | 0 | 0 |
-//! | 8–23 | id | session | token | 0 | 0 | 0 |
-//! | 24–31 | who | user's tag | 0 | user's tag | part, of how many (4 bytes each) | 0 |
-//! | 32–39 | time | `ends_at` | `keep_until` | `issued_until` | `ends_until` | `issued_until` |
-//! | 40–47 | checksum | | | | | |
+//! | Bytes | | Session | Token | User | Part | Everyone | Users |
+//! | --- | --- | --- | --- | --- | --- | --- | --- |
+//! | 0 | version | 1 | 1 | 1 | 1 | 1 | 1 |
+//! | 1 | kind | 1 | 2 | 3 | 4 | 5 | 6 |
+//! | 2–7 | reserved | 0 | 0 | 0 | 0 | 0 | 0 |
+//! | 8–23 | id | session | token | 0 | 0 | 0 | 0 |
+//! | 24–31 | who | user's tag | 0 | user's tag | part, of how many (4 bytes each) | 0 | part, of how many |
+//! | 32–39 | time | `ends_at` | `keep_until` | `issued_until` | `ends_until` | `issued_until` | `issued_until` |
+//! | 40–47 | checksum | | | | | | |
 //!
 //! The checksum is SipHash-2-4 of the bytes before it, with the key `authgate journal`. It finds
 //! damage, not forgery: who may write the file may end whatever there is.
@@ -91,6 +91,15 @@ pub enum Record {
         /// When the last of them was made.
         issued_until: u64,
     },
+    /// All sessions of a part of the users: every token made until then. Parts as in [`Self::Part`].
+    Users {
+        /// Which part, from 0.
+        part: u32,
+        /// Of how many.
+        of: u32,
+        /// When the last of them was made.
+        issued_until: u64,
+    },
 }
 
 /// The length of a record, in bytes.
@@ -106,10 +115,9 @@ impl Record {
             Self::Session { id, user, ends_at } => (1, id, user.0, ends_at),
             Self::Token { id, keep_until } => (2, id, 0, keep_until),
             Self::User { user, issued_until } => (3, NO_ID, user.0, issued_until),
-            Self::Part { part, of, ends_until } => {
-                (4, NO_ID, u64::from(part) << 32 | u64::from(of), ends_until)
-            }
+            Self::Part { part, of, ends_until } => (4, NO_ID, pair(part, of), ends_until),
             Self::Everyone { issued_until } => (5, NO_ID, 0, issued_until),
+            Self::Users { part, of, issued_until } => (6, NO_ID, pair(part, of), issued_until),
         };
         let head = u64::from_be_bytes([VERSION, kind, 0, 0, 0, 0, 0, 0]);
         let id = u128::from_be_bytes(id.0);
@@ -135,6 +143,7 @@ impl Record {
             3 => Self::User { user: UserTag(who), issued_until: time },
             4 => Self::Part { part: (who >> 32) as u32, of: who as u32, ends_until: time },
             5 => Self::Everyone { issued_until: time },
+            6 => Self::Users { part: (who >> 32) as u32, of: who as u32, issued_until: time },
             _ => return None,
         };
         // Compares what was not looked at: version, reserved bytes, checksum.
@@ -143,7 +152,7 @@ impl Record {
 
     fn is_possible(&self) -> bool {
         match self {
-            Self::Part { part, of, .. } => part < of,
+            Self::Part { part, of, .. } | Self::Users { part, of, .. } => part < of,
             _ => true,
         }
     }
@@ -156,6 +165,10 @@ pub fn decode_all(bytes: &[u8]) -> (Vec<Record>, usize) {
     let records: Vec<_> = all.iter().filter_map(Record::decode).collect();
     let damaged = all.len() - records.len();
     (records, damaged)
+}
+
+fn pair(part: u32, of: u32) -> u64 {
+    u64::from(part) << 32 | u64::from(of)
 }
 
 const NO_ID: SessionId = SessionId([0; 16]);

@@ -3,6 +3,7 @@
 
 use crate::lines::LineError;
 use crate::token::Purpose;
+use crate::users::GenerationKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_NO_PAD};
 use core::fmt;
@@ -171,6 +172,22 @@ impl KeyRing {
         self.signing.epoch(user, stored_hash)
     }
 
+    /// The key that signs, for the generations of users.
+    pub fn generation_key(&self) -> &GenerationKey {
+        &self.signing.generation
+    }
+
+    /// The key of that packed name, for the generations of users.
+    pub(crate) fn generation_key_named(&self, id: &[u8; MAX_KEY_ID]) -> Option<&GenerationKey> {
+        let place = self.names.iter().position(|name| *name == u128::from_ne_bytes(*id))?;
+        Some(&self.placed(place)?.generation)
+    }
+
+    /// The packed name of the key that signs.
+    pub(crate) fn signing_key_id(&self) -> [u8; MAX_KEY_ID] {
+        packed(self.signing.id.0.as_bytes()).unwrap_or_default().to_ne_bytes()
+    }
+
     /// How many keys there are.
     pub fn count(&self) -> usize {
         self.names.len()
@@ -222,6 +239,7 @@ pub(crate) struct RealmKey {
     api: Hmac<Sha256>,
     device: Hmac<Sha256>,
     epoch: Zeroizing<[u8; 16]>,
+    pub(crate) generation: GenerationKey,
 }
 
 impl RealmKey {
@@ -230,6 +248,8 @@ impl RealmKey {
         expand(plain, &[INFO, b"realm\0", realm], &mut realm_tag);
         let mut epoch = Zeroizing::new([0; 16]);
         expand(plain, &[INFO, b"epoch\0", realm], &mut *epoch);
+        let mut generation = GenerationKey::default();
+        expand(plain, &[INFO, b"users\0", realm], &mut *generation.0);
         Self {
             id: id.clone(),
             realm_tag,
@@ -237,6 +257,7 @@ impl RealmKey {
             api: keyed(plain, &[INFO, b"api\0", realm]),
             device: keyed(plain, &[INFO, b"device\0", realm]),
             epoch,
+            generation,
         }
     }
 

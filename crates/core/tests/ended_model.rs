@@ -6,7 +6,7 @@ mod support;
 
 use authgate_core::ended::{KEPT_BEYOND_END, MADE_AHEAD};
 use authgate_core::journal::{Record, UserTag, decode_all};
-use authgate_core::token::SessionId;
+use authgate_core::token::{MAX_SKEW, SessionId};
 use cases::cases;
 use proptest::prelude::*;
 use support::table::{Table, crowded, part_of, spread};
@@ -44,6 +44,16 @@ enum Step {
         of: u32,
         life: u64,
     },
+    /// The users' sessions end because of an edit, those of `users` or of so many names besides.
+    EndChanged {
+        users: u64,
+        others: u64,
+    },
+    EndUsers {
+        part: u32,
+        of: u32,
+        ago: u64,
+    },
     EndEveryone {
         ago: u64,
     },
@@ -72,6 +82,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         5 => (user, 0..200_u64).prop_map(|(user, ahead)| Step::EndUser { user, ahead }),
         1 => (1..40_u32, any::<u32>(), 1..MAX)
             .prop_map(|(of, part, life)| Step::EndPart { part: part % of, of, life }),
+        3 => (1..4_u64, prop_oneof![9 => 0..40_u64, 1 => 4090..4100_u64])
+            .prop_map(|(users, others)| Step::EndChanged { users, others }),
+        1 => (1..40_u32, any::<u32>(), 0..9000_u64)
+            .prop_map(|(of, part, ago)| Step::EndUsers { part: part % of, of, ago }),
         1 => (0..9000_u64).prop_map(|ago| Step::EndEveryone { ago }),
         10 => prop_oneof![3 => 0..1000_u64, 1 => 0..2 * MAX, 1 => 0..DAY * 500]
             .prop_map(|seconds| Step::Wait { seconds }),
@@ -135,6 +149,13 @@ impl World {
             }
             Step::EndUser { user, ahead } => self.end_user(&format!("user{user}"), ahead),
             Step::EndPart { part, of, life } => self.end_part(part, of, self.now + life),
+            Step::EndChanged { users, others } => self.end_changed(users, others),
+            Step::EndUsers { part, of, ago } => {
+                let issued_until = self.now - ago;
+                self.table.apply(Record::Users { part, of, issued_until }, self.now);
+                let is_in = |token: &Token| part_of(&token.user, of.into()) == u64::from(part);
+                self.mark(|it| !it.is_api && is_in(it) && it.issued_at <= issued_until);
+            }
             Step::EndEveryone { ago } => {
                 let issued_until = self.now - ago;
                 self.table.apply(Record::Everyone { issued_until }, self.now);
@@ -191,6 +212,23 @@ impl World {
         self.made_until = self.made_until.max(issued_until + 1);
         self.table.apply(Record::User { user: UserTag::of(user), issued_until }, self.now);
         self.mark(|token| !token.is_api && token.user == user && token.issued_at <= issued_until);
+    }
+
+    /// All that was made here up to now ends, and what this table has put off.
+    fn end_changed(&mut self, users: u64, others: u64) {
+        let names = (0..users).map(|user| format!("user{user}"));
+        let names: Vec<_> = names.chain((0..others).map(|n| format!("other{n}"))).collect();
+        let tags: Vec<_> = names.iter().map(|name| UserTag::of(name)).collect();
+        let made: Vec<_> =
+            names.iter().map(|name| self.table.ended().earliest(name).issued_at).collect();
+        let records = self.table.ended().ends_of(&tags, self.now);
+        records.iter().for_each(|record| self.table.apply(*record, self.now));
+        let latest = self.now + MAX_SKEW - 1;
+        for (name, made) in names.iter().zip(made) {
+            let until = made.max(self.now).min(latest);
+            self.made_until = self.made_until.max(until + 1);
+            self.mark(|it| !it.is_api && it.user == *name && it.issued_at <= until);
+        }
     }
 
     fn end_part(&mut self, part: u32, of: u32, ends_until: u64) {

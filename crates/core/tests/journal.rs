@@ -15,13 +15,14 @@ const ID: SessionId = SessionId(*b"0123456789abcdef");
 const CHECKSUM: [u8; 8] = [0x9E, 0xED, 0xC9, 0xA9, 0xAE, 0xE5, 0xB3, 0x0E];
 const ALICE: u64 = 0x7621_1B47_297F_A5EF;
 
-fn samples() -> [Record; 5] {
+fn samples() -> [Record; 6] {
     [
         Record::Session { id: ID, user: UserTag(0x0102_0304_0506_0708), ends_at: 1_800_000_000 },
         Record::Token { id: ID, keep_until: 1_800_000_000 },
         Record::User { user: UserTag(0x0102_0304_0506_0708), issued_until: 1_800_000_000 },
         Record::Part { part: 2, of: 3, ends_until: 1_800_000_000 },
         Record::Everyone { issued_until: 1_800_000_000 },
+        Record::Users { part: 2, of: 3, issued_until: 1_800_000_000 },
     ]
 }
 
@@ -39,6 +40,9 @@ fn any_record() -> impl Strategy<Value = Record> {
         (1..=u32::MAX, any::<u32>(), any::<u64>())
             .prop_map(|(of, part, ends_until)| Record::Part { part: part % of, of, ends_until }),
         any::<u64>().prop_map(|issued_until| Record::Everyone { issued_until }),
+        (1..=u32::MAX, any::<u32>(), any::<u64>()).prop_map(|(of, part, issued_until)| {
+            Record::Users { part: part % of, of, issued_until }
+        }),
     ]
 }
 
@@ -54,7 +58,7 @@ fn sealed(bytes: [u8; LENGTH]) -> [u8; LENGTH] {
 
 #[test]
 fn the_layout_is_fixed() {
-    let [session, _, _, part, _] = samples().map(|record| record.encode());
+    let [session, _, _, part, _, users] = samples().map(|record| record.encode());
     let expected = [
         &[1, 1, 0, 0, 0, 0, 0, 0],
         &b"0123456789abcdef"[..],
@@ -64,7 +68,8 @@ fn the_layout_is_fixed() {
     ];
     assert_eq!(session[..], expected.concat());
     assert_eq!(part[24..32], [0, 0, 0, 2, 0, 0, 0, 3]);
-    assert_eq!(samples().map(|record| record.encode()[1]), [1, 2, 3, 4, 5]);
+    assert_eq!(users[24..32], [0, 0, 0, 2, 0, 0, 0, 3]);
+    assert_eq!(samples().map(|record| record.encode()[1]), [1, 2, 3, 4, 5, 6]);
     assert!(samples().iter().all(|record| sealed(record.encode()) == record.encode()));
 }
 
@@ -86,12 +91,13 @@ fn every_single_bit_flipped_is_refused() {
 
 #[test]
 fn nothing_else_is_a_record_whatever_its_checksum() {
-    let [session, token, user, part, everyone] = samples().map(|record| record.encode());
+    let [session, token, user, part, everyone, users] = samples().map(|record| record.encode());
     let cases = [
         (session, 0, 0),
         (session, 0, 2),
         (session, 1, 0),
         (session, 1, 6),
+        (session, 1, 7),
         (session, 2, 1),
         (session, 7, 1),
         (token, 24, 1),
@@ -104,6 +110,9 @@ fn nothing_else_is_a_record_whatever_its_checksum() {
         (part, 31, 0),
         (everyone, 8, 1),
         (everyone, 31, 1),
+        (users, 8, 1),
+        (users, 27, 3),
+        (users, 31, 2),
     ];
     for (mut bytes, place, value) in cases {
         bytes[place] = value;

@@ -73,6 +73,20 @@ impl Journal {
     /// has removed the journal: what was in it is to be written anew ([`Self::replacement`]).
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         let _held = self.lock.hold()?;
+        self.append_locked(records)
+    }
+
+    /// The same, without waiting for whoever holds the lock for longer than some milliseconds: for
+    /// those who may not be held up.
+    ///
+    /// # Errors
+    /// As for [`Self::append`]; [`ErrorKind::WouldBlock`] where another process holds the lock.
+    pub fn append_at_once(&mut self, records: &[Record]) -> io::Result<()> {
+        let _held = self.lock.hold_at_once()?;
+        self.append_locked(records)
+    }
+
+    fn append_locked(&mut self, records: &[Record]) -> io::Result<()> {
         self.follow()?;
         self.cut_torn_record()?;
         let bytes: Vec<u8> = records.iter().flat_map(Record::encode).collect();
@@ -162,6 +176,6 @@ impl Read {
     }
 }
 
-fn journal_path(folder: &Path, realm: &str) -> PathBuf {
+pub(crate) fn journal_path(folder: &Path, realm: &str) -> PathBuf {
     folder.join(format!("{realm}.ended"))
 }

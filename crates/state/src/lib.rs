@@ -1,4 +1,4 @@
-//! The files under `state`: what has ended, and the generated key.
+//! The files under `state`: what has ended, what the users were, and the generated key.
 //!
 //! The folder belongs to the workers' user, and so do the files, of mode 0600, whoever makes them:
 //!
@@ -6,6 +6,8 @@
 //! - `REALM.ended.new`: the journal's next edition while it is written, or what a killed process
 //!   left of one.
 //! - `REALM.lock`: locked (flock) by who appends to the journal or replaces it.
+//! - `REALM.users`: what the users were, to find out who has changed while nginx was down;
+//!   `REALM.users.lock`, `REALM.users.new` as above.
 //! - `key`: the generated key, a keys file of one line; `key.lock`, `key.new` as above.
 //!
 //! Also what any file keeps that is replaced ([`Attributes`]), and who may read and write what is for
@@ -23,8 +25,10 @@ mod key;
 mod lock;
 mod replacement;
 pub mod rights;
+mod users;
 
 pub use attributes::Attributes;
 pub use journal::{Journal, Read};
 pub use key::{generated_key, new_key};
 pub use replacement::Replacement;
+pub use users::{remember_users, remembered_users};

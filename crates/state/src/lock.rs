@@ -1,10 +1,12 @@
 //! A lock among processes: flock on a file that holds nothing.
 
 use crate::file::{OpenFile, failed};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 /// One way to the lock. Each process and each thread that may wait for another needs its own: a
 /// lock belongs to the open file, which forked processes share.
@@ -23,9 +25,19 @@ impl Lock {
 
     /// Waits for it.
     pub(crate) fn hold(&mut self) -> io::Result<Held> {
+        self.hold_by(wait_for)
+    }
+
+    /// Takes it, where nobody holds it for longer than a writer takes: [`ErrorKind::WouldBlock`]
+    /// otherwise.
+    pub(crate) fn hold_at_once(&mut self) -> io::Result<Held> {
+        self.hold_by(try_for_a_moment)
+    }
+
+    fn hold_by(&mut self, lock: impl Fn(&File) -> io::Result<()>) -> io::Result<Held> {
         loop {
+            lock(&self.0.file).map_err(failed("flock", &self.0.path))?;
             let held = Held(Arc::clone(&self.0.file));
-            wait_for(&held.0).map_err(failed("flock", &self.0.path))?;
             if self.0.has_its_name()? == Some(true) {
                 return Ok(held);
             }
@@ -43,6 +55,21 @@ fn wait_for(file: &File) -> io::Result<()> {
             result => return result,
         }
     }
+}
+
+/// How often the lock is tried, and how long the pause in between is: 5 ms in all. A writer holds it
+/// for some microseconds.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_micros(250);
+
+fn try_for_a_moment(file: &File) -> io::Result<()> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            result => return result.map_err(io::Error::from),
+        }
+    }
+    file.try_lock().map_err(io::Error::from)
 }
 
 impl Drop for Held {

@@ -46,7 +46,8 @@ pub fn of_state(folder: &Path, realm: &str, workers: User<'_>) -> Result<Vec<Str
     };
     of_those_above(folder)?;
     let mut warnings = Vec::from_iter(of_one(folder, &metadata, workers)?);
-    let names = ["ended", "ended.new", "lock"].map(|kind| format!("{realm}.{kind}"));
+    let kinds = ["ended", "ended.new", "lock", "users", "users.new", "users.lock"];
+    let names = kinds.map(|kind| format!("{realm}.{kind}"));
     for name in names.iter().map(String::as_str).chain(["key", "key.new", "key.lock"]) {
         let path = folder.join(name);
         if let Some(metadata) = fs::symlink_metadata(&path).ok().filter(Metadata::is_file) {

@@ -1,7 +1,7 @@
 //! Buckets: the users in equal parts, by the top bits of their tags.
 
 use super::slot::LAST_PREFIX;
-use super::{KEPT_BEYOND_END, is_until};
+use super::{KEPT_BEYOND_END, KEPT_BEYOND_ISSUE, is_until};
 use crate::journal::{Record, UserTag};
 use core::ops::RangeInclusive;
 use core::sync::atomic::AtomicU64;
@@ -17,6 +17,8 @@ pub struct Bucket {
     ends: [AtomicU64; 2],
     /// Every session that ends at this second or before has ended.
     ends_until: AtomicU64,
+    /// Every session's token that was made at this second or before has ended.
+    issued_until: AtomicU64,
 }
 
 /// The top 24 bits of a user's tag, which is all that an ended session says of its user. The last
@@ -80,17 +82,40 @@ impl Bucket {
         is_until(self.ends_until(), ends_at)
     }
 
-    /// Whether it is past all that it covers.
-    pub(super) fn is_spent(&self, now: u64) -> bool {
-        self.ends_until().saturating_add(KEPT_BEYOND_END) <= now
+    pub(super) fn issued_until(&self) -> u64 {
+        self.issued_until.load(Acquire)
+    }
+
+    pub(super) fn set_issued_until(&self, issued_until: u64) {
+        self.issued_until.store(issued_until, Release);
+    }
+
+    /// Whether anything is coarsened here.
+    pub(super) fn is_coarsened(&self) -> bool {
+        self.ends_until() != 0 || self.issued_until() != 0
+    }
+
+    /// Takes back what is past all that it covers.
+    pub(super) fn take_back(&self, now: u64) {
+        if self.ends_until().saturating_add(KEPT_BEYOND_END) <= now {
+            self.set_ends_until(0);
+        }
+        if self.issued_until().saturating_add(KEPT_BEYOND_ISSUE) <= now {
+            self.set_issued_until(0);
+        }
     }
 }
 
 /// What is coarsened.
 pub(super) fn parts(buckets: &[Bucket]) -> impl Iterator<Item = Record> {
     let of = buckets.len() as u32;
-    let coarsened = (0..).zip(buckets).filter(|(_, bucket)| bucket.ends_until() != 0);
-    coarsened.map(move |(part, bucket)| Record::Part { part, of, ends_until: bucket.ends_until() })
+    let both = (0..).zip(buckets).flat_map(move |(part, bucket)| {
+        let (ends_until, issued_until) = (bucket.ends_until(), bucket.issued_until());
+        let ends = (ends_until != 0).then_some(Record::Part { part, of, ends_until });
+        let issued = (issued_until != 0).then_some(Record::Users { part, of, issued_until });
+        [ends, issued]
+    });
+    both.flatten()
 }
 
 /// Which of so many buckets hold users of part `part` of `of`; `None` where nobody can be in it.

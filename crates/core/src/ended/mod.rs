@@ -8,8 +8,10 @@
 //! A full table forgets nothing, it becomes coarser. The users are parted into buckets; where a
 //! bucket takes more than its share, or the table is full and no bucket takes more, all sessions
 //! of its users with an end up to the middle of the ends that it lists count as ended. That takes
-//! the sessions nearest to their end first, and their slots become free. Only when nothing is left
-//! but what operators have named, every token made until now counts as ended.
+//! the sessions nearest to their end first, and their slots become free. Users all of whose sessions
+//! have ended take a quarter of the table: one more ends all sessions of its bucket that were made
+//! until then. Only when nothing is left but what operators have named, every token made until now
+//! counts as ended.
 //!
 //! API tokens are ended by id, or with everyone: no session ever takes them along.
 
@@ -41,6 +43,10 @@ pub const KEPT_BEYOND_ISSUE: u64 = MAX_LIFE;
 /// and has to hold at once, here and where the clock is behind: hence half of what is believed.
 /// So clocks of nodes may differ by so much.
 pub const MADE_AHEAD: u64 = MAX_SKEW / 2;
+
+/// How many users are named one by one where all their sessions end at once. More of them are parted
+/// into as many parts, and whoever shares one signs in anew.
+pub const NAMED_AT_ONCE: usize = 4096;
 
 /// The head of the table. Every field zero is an empty table.
 #[repr(C)]
@@ -118,10 +124,49 @@ impl Ended<'_> {
 
     /// The least times of a new session of this user.
     pub fn earliest(&self, user: &str) -> Earliest {
-        let tag = UserTag::of(user);
-        let issued_until = self.user_issued_until(tag).max(self.everyone_issued_until());
-        let ends_until = self.bucket(UserPrefix::of(tag)).map_or(0, Bucket::ends_until);
+        self.earliest_of(UserTag::of(user))
+    }
+
+    fn earliest_of(&self, tag: UserTag) -> Earliest {
+        let bucket = self.bucket(UserPrefix::of(tag));
+        let [ends_until, issued_until] =
+            [Bucket::ends_until, Bucket::issued_until].map(|until| bucket.map_or(0, until));
+        let issued_until = issued_until.max(self.user_issued_until(tag));
+        let issued_until = issued_until.max(self.everyone_issued_until());
         Earliest { issued_at: after(issued_until), ends_at: after(ends_until) }
+    }
+
+    /// What ends all sessions of these users that anybody can have made up to now, also those that
+    /// [`Self::earliest`] has put off. Many users at once are named by the parts that they fall
+    /// into. `now` in Unix seconds.
+    pub fn ends_of(&self, users: &[UserTag], now: u64) -> Vec<Record> {
+        let issued_until = |tag| last_made(self.earliest_of(tag).issued_at, now);
+        if users.len() <= NAMED_AT_ONCE {
+            let named = |&user| Record::User { user, issued_until: issued_until(user) };
+            return users.iter().map(named).collect();
+        }
+        let mut parts = vec![0; NAMED_AT_ONCE];
+        for &tag in users {
+            if let Some(until) = parts.get_mut(UserPrefix::of(tag).place(NAMED_AT_ONCE)) {
+                *until = issued_until(tag).max(*until);
+            }
+        }
+        let parts = (0..).zip(parts).filter(|(_, until)| *until != 0);
+        let of = NAMED_AT_ONCE as u32;
+        parts.map(|(part, issued_until)| Record::Users { part, of, issued_until }).collect()
+    }
+
+    /// The same for the sessions of all users.
+    pub fn end_of_all(&self, now: u64) -> Record {
+        let users = self.slots.iter().filter_map(Slot::issued_until);
+        let parts = self.buckets.iter().map(Bucket::issued_until);
+        let last = users.chain(parts).max().unwrap_or(0).max(self.everyone_issued_until());
+        Record::Users { part: 0, of: 1, issued_until: last_made(after(last), now) }
+    }
+
+    /// Whether all sessions of this user that were made at `issued_at` or before have ended.
+    pub fn has_ended_all_of(&self, user: UserTag, issued_at: u64) -> bool {
+        self.earliest_of(user).issued_at > issued_at
     }
 
     /// All that has ended, to be written down: applied in this order to an empty table of whatever
@@ -138,7 +183,11 @@ impl Ended<'_> {
         let mut records: Vec<_> = records.chain(bucket::parts(self.buckets)).collect();
         // First what tells how late a token may have been made: a table that is too small for the
         // others, and ends everyone, has to know.
-        records.sort_by_key(|it| matches!(it, Record::Session { .. } | Record::Token { .. }));
+        records.sort_by_key(|record| match record {
+            Record::User { .. } | Record::Users { .. } | Record::Everyone { .. } => 0,
+            Record::Part { .. } => 1,
+            Record::Session { .. } | Record::Token { .. } => 2,
+        });
         records
     }
 
@@ -150,7 +199,7 @@ impl Ended<'_> {
     /// How full the table is. Looks at all of it; what was past its end when the table was last
     /// full, or written down, is not counted.
     pub fn usage(&self) -> Usage {
-        let coarsened = self.buckets.iter().filter(|bucket| bucket.ends_until() != 0).count();
+        let coarsened = self.buckets.iter().filter(|bucket| bucket.is_coarsened()).count();
         let empty =
             Usage { capacity: self.limit(), coarsened: coarsened as u64, ..Usage::default() };
         // Without the time, what has been covered by others counts as gone, but not what is past.
@@ -176,9 +225,11 @@ impl Ended<'_> {
             return false;
         }
         let tag = UserTag::of(user);
-        let bucket = self.bucket(UserPrefix::of(tag));
-        bucket.is_some_and(|bucket| bucket.covers(ends_at))
-            || is_until(self.user_issued_until(tag), issued_at)
+        // In this order: what covers an entry is stored before the entry is given up.
+        is_until(self.user_issued_until(tag), issued_at)
+            || self.bucket(UserPrefix::of(tag)).is_some_and(|bucket| {
+                bucket.covers(ends_at) || is_until(bucket.issued_until(), issued_at)
+            })
     }
 
     fn has_ended_for_everyone(&self, issued_at: u64) -> bool {
@@ -245,6 +296,12 @@ impl Ended<'_> {
 /// tell apart at the end of time is one.
 fn is_until(until: u64, time: u64) -> bool {
     until != 0 && time.min(MAX_TIME) <= until
+}
+
+/// When the last session was made, where a new one would have been dated `earliest`. None is dated
+/// further ahead than is believed, the next after it neither.
+fn last_made(earliest: u64, now: u64) -> u64 {
+    earliest.max(now).min(now.saturating_add(MAX_SKEW - 1))
 }
 
 /// The first second that is not in what has ended `until` then.

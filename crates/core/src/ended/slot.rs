@@ -110,7 +110,7 @@ impl Entry {
             }
             Record::Token { id, keep_until } => (words(id.0), Kind::Token, keep_until),
             Record::User { user, issued_until } => (id_of_user(user), Kind::User, issued_until),
-            Record::Part { .. } | Record::Everyone { .. } => return None,
+            Record::Part { .. } | Record::Everyone { .. } | Record::Users { .. } => return None,
         };
         Some(Self { id, kind, until: until.min(MAX_TIME) })
     }
@@ -128,6 +128,12 @@ impl Entry {
     /// Whether both list the same, maybe until another time.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (self.id, self.kind) == (other.id, other.kind)
+    }
+
+    /// Which user all of whose sessions have ended; `None` where it says something else.
+    pub(super) fn user(&self) -> Option<UserPrefix> {
+        let [tag, _] = self.id;
+        (self.kind == Kind::User).then(|| UserPrefix::of(UserTag(tag)))
     }
 
     /// Whose session it is; `None` where it is none.

@@ -55,3 +55,82 @@ fn a26_a_part_is_in_the_buckets_of_its_first_and_its_last_user() {
     }
     assert_eq!(UserPrefix::of(UserTag(u64::MAX)), UserPrefix(LAST_PREFIX));
 }
+
+fn table(slots: usize, buckets: usize) -> (Head, Vec<Slot>, Vec<Bucket>) {
+    let slots = (0..slots).map(|_| Slot::default()).collect();
+    (Head::default(), slots, (0..buckets).map(|_| Bucket::default()).collect())
+}
+
+/// A zone of 1 MiB, and all of 100,000 users other ones at once: all of their sessions end, with a
+/// bounded number of steps; a new sign-in holds at once, and no API token ends.
+#[test]
+fn j123_a_hundred_thousand_changed_users_are_ended_in_parts() {
+    let (head, slots, buckets) = table(21_845, 1024);
+    let ended = Ended { head: &head, slots: &slots, buckets: &buckets };
+    let names: Vec<_> = (0..100_000).map(|n| format!("user{n}")).collect();
+    let tags: Vec<_> = names.iter().map(|name| UserTag::of(name)).collect();
+    let records = ended.ends_of(&tags, NOW);
+    assert!(records.len() <= NAMED_AT_ONCE);
+    records.iter().for_each(|record| ended.apply(record, NOW));
+    let id = SessionId([7; 16]);
+    for name in &names {
+        assert!(ended.session_has_ended(id, name, NOW, u64::MAX), "{name}");
+        assert!(!ended.session_has_ended(id, name, NOW + 1, NOW + 60), "{name}");
+    }
+    assert!(!ended.api_token_has_ended(id, NOW));
+    assert_eq!(ended.entries(), 0);
+}
+
+/// So many users end one after the other, as edits come: what has no room ends with its neighbours,
+/// and leaves room for sessions.
+#[test]
+fn j123_users_who_end_one_by_one_do_not_fill_the_table() {
+    let (head, slots, buckets) = table(1000, 64);
+    let ended = Ended { head: &head, slots: &slots, buckets: &buckets };
+    let names: Vec<_> = (0..5000).map(|n| format!("user{n}")).collect();
+    for name in &names {
+        let records = ended.ends_of(&[UserTag::of(name)], NOW);
+        records.iter().for_each(|record| ended.apply(record, NOW));
+    }
+    let id = SessionId([7; 16]);
+    assert!(names.iter().all(|name| ended.session_has_ended(id, name, NOW, u64::MAX)));
+    assert!(ended.entries() <= ended.limit() / 2, "{}", ended.entries());
+    assert!(!ended.api_token_has_ended(id, NOW));
+    let reread = table(1000, 64);
+    let reread = Ended { head: &reread.0, slots: &reread.1, buckets: &reread.2 };
+    ended.records(NOW).iter().for_each(|record| reread.apply(record, NOW));
+    assert!(names.iter().all(|name| reread.session_has_ended(id, name, NOW, u64::MAX)));
+}
+
+#[test]
+fn j123_the_end_of_all_takes_what_was_put_off_and_no_api_token() {
+    let (head, slots, buckets) = table(100, 4);
+    let ended = Ended { head: &head, slots: &slots, buckets: &buckets };
+    let (bob, id) = (UserTag::of("bob"), SessionId([7; 16]));
+    ended.apply(&Record::User { user: bob, issued_until: NOW + 3 }, NOW);
+    for made in [NOW + 4, NOW + 5] {
+        assert_eq!(ended.earliest("bob").issued_at, made);
+        ended.apply(&ended.end_of_all(NOW), NOW);
+        for user in ["alice", "bob"] {
+            assert!(ended.session_has_ended(id, user, made, u64::MAX), "{user}");
+        }
+    }
+    assert!(!ended.api_token_has_ended(id, NOW));
+}
+
+#[test]
+fn j123_what_was_put_off_ends_too_and_is_never_dated_too_far_ahead() {
+    let (head, slots, buckets) = table(100, 4);
+    let ended = Ended { head: &head, slots: &slots, buckets: &buckets };
+    for n in 0..200 {
+        let made = ended.earliest("bob").issued_at.max(NOW);
+        assert!(made <= NOW + MAX_SKEW, "{n}");
+        let records = ended.ends_of(&[UserTag::of("bob")], NOW);
+        records.iter().for_each(|record| ended.apply(record, NOW));
+        let is_ahead = made == NOW + MAX_SKEW;
+        assert!(
+            is_ahead || ended.session_has_ended(SessionId([7; 16]), "bob", made, u64::MAX),
+            "{n}"
+        );
+    }
+}

@@ -3,15 +3,18 @@
 //! A writer may be killed between any two stores. Hence each of them leaves a table that forgets
 //! nothing: counts go up before there is more to count, and down after.
 
-use super::bucket;
+use super::bucket::{self, UserPrefix};
 use super::slot::{Entry, Kind, Slot};
-use super::{Bucket, Ended, KEPT_BEYOND_END, KEPT_BEYOND_ISSUE, MADE_AHEAD, after};
+use super::{Bucket, Ended, KEPT_BEYOND_END, KEPT_BEYOND_ISSUE, MADE_AHEAD, after, is_until};
 use crate::journal::Record;
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
 /// A table that is full looks for room for one part in so many of its entries, so as not to look
 /// through all of them each time.
 const ROOM: u64 = 64;
+
+/// The users all of whose sessions have ended may take one part in so many of the table.
+const USERS: u64 = 4;
 
 impl Ended<'_> {
     /// Takes in what has ended. The caller holds the zone's lock. `now` in Unix seconds.
@@ -24,6 +27,7 @@ impl Ended<'_> {
                 self.may_be_made_until(after(issued_until));
                 self.end_everyone(issued_until);
             }
+            Record::Users { part, of, issued_until } => self.end_users(part, of, issued_until),
             Record::Session { .. } | Record::Token { .. } => self.list(record, now),
             Record::User { issued_until, .. } => {
                 self.may_be_made_until(after(issued_until));
@@ -41,6 +45,9 @@ impl Ended<'_> {
     fn take_in(&self, entry: &Entry, now: u64) {
         if self.is_spent(entry, now) || self.place(entry, now) {
             return;
+        }
+        if let Some(user) = entry.user() {
+            return self.end_bucket_of(user, entry.until);
         }
         self.reclaim(now);
         // Each round covers a session of a bucket, at the latest the entry itself.
@@ -62,7 +69,11 @@ impl Ended<'_> {
             }
             // When it was made is not known: see `give_up_all`.
             Kind::Token => (KEPT_BEYOND_END, false),
-            Kind::User => (KEPT_BEYOND_ISSUE, self.has_ended_for_everyone(entry.until)),
+            Kind::User => {
+                let bucket = entry.user().and_then(|user| self.bucket(user));
+                let coarsened = bucket.is_some_and(|it| is_until(it.issued_until(), entry.until));
+                (KEPT_BEYOND_ISSUE, coarsened || self.has_ended_for_everyone(entry.until))
+            }
         };
         covered || entry.until == 0 || entry.until.saturating_add(kept) <= now
     }
@@ -114,8 +125,13 @@ impl Ended<'_> {
         entry.session_of().and_then(|user| self.bucket(user))
     }
 
-    /// Whether the entry is one of a bucket that takes no more.
+    /// Whether the entry is one of a bucket that takes no more, or of a user where those take as
+    /// much of the table as they may. Both are then coarsened: users leave room for sessions.
     fn has_its_share(&self, entry: &Entry) -> bool {
+        if entry.kind == Kind::User {
+            let share = self.limit().div_ceil(USERS) + self.buckets.len() as u64;
+            return self.head.by_user.load(Relaxed) >= share;
+        }
         let share = self.limit().div_ceil(8);
         self.bucket_of(entry).is_some_and(|bucket| bucket.count() >= share)
     }
@@ -159,10 +175,8 @@ impl Ended<'_> {
         let mut coarsened = 0;
         for bucket in self.buckets {
             bucket.begin_count();
-            if bucket.is_spent(now) {
-                bucket.set_ends_until(0);
-            }
-            coarsened += u64::from(bucket.ends_until() != 0);
+            bucket.take_back(now);
+            coarsened += u64::from(bucket.is_coarsened());
         }
         coarsened
     }
@@ -191,11 +205,27 @@ impl Ended<'_> {
     }
 
     fn end_bucket(&self, bucket: &Bucket, ends_until: u64) {
-        let before = bucket.ends_until();
-        if before == 0 && ends_until != 0 {
+        self.count_coarsened(bucket);
+        bucket.set_ends_until(ends_until.max(bucket.ends_until()));
+    }
+
+    fn end_bucket_issued(&self, bucket: &Bucket, issued_until: u64) {
+        self.count_coarsened(bucket);
+        bucket.set_issued_until(issued_until.max(bucket.issued_until()));
+    }
+
+    fn count_coarsened(&self, bucket: &Bucket) {
+        if !bucket.is_coarsened() {
             self.head.by_user.fetch_add(1, Release);
         }
-        bucket.set_ends_until(ends_until.max(before));
+    }
+
+    /// Ends a user's sessions with those of the others of its bucket.
+    fn end_bucket_of(&self, user: UserPrefix, issued_until: u64) {
+        match self.bucket(user) {
+            Some(bucket) => self.end_bucket_issued(bucket, issued_until),
+            None => self.end_everyone(issued_until),
+        }
     }
 
     /// Ends a part of the users, in whichever buckets they are here.
@@ -203,9 +233,23 @@ impl Ended<'_> {
         if self.buckets.is_empty() {
             return self.end_everyone(self.head.made_until.load(Relaxed));
         }
-        let places = bucket::overlapping(part, of, self.buckets.len());
-        let buckets = places.and_then(|places| self.buckets.get(places)).unwrap_or_default();
+        let buckets = self.buckets_of(part, of);
         buckets.iter().for_each(|bucket| self.end_bucket(bucket, ends_until));
+    }
+
+    /// As [`Self::end_part`], by the time of issue.
+    fn end_users(&self, part: u32, of: u32, issued_until: u64) {
+        self.may_be_made_until(after(issued_until));
+        if self.buckets.is_empty() {
+            return self.end_everyone(issued_until);
+        }
+        let buckets = self.buckets_of(part, of);
+        buckets.iter().for_each(|bucket| self.end_bucket_issued(bucket, issued_until));
+    }
+
+    fn buckets_of(&self, part: u32, of: u32) -> &[Bucket] {
+        let places = bucket::overlapping(part, of, self.buckets.len());
+        places.and_then(|places| self.buckets.get(places)).unwrap_or_default()
     }
 
     /// Ends everyone, and then gives up every entry: whatever was to be listed up to now, that one

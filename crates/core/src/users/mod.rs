@@ -3,14 +3,18 @@
 
 mod document;
 mod error;
+mod generations;
 mod groups;
 pub mod htpasswd;
 mod json;
 mod prometheus;
+mod remembered;
 mod table;
 
 pub use error::UsersError;
+pub use generations::{GenerationKey, Generations};
 pub use groups::{Groups, GroupsError};
+pub use remembered::{MAX_LENGTH as MAX_REMEMBERED, Remembered};
 pub(crate) use table::{is_group_name, is_user_name};
 
 use crate::lines::LineError;
