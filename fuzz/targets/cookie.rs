@@ -2,7 +2,9 @@
 //! `a` always. The others are values of either header.
 #![no_main]
 
-use authgate_core::cookie::{CookieSettings, GateCookies, MAX_CANDIDATES, MAX_VALUE, SameSite, Secure};
+use authgate_core::cookie::{
+    CookieSettings, GateCookies, MAX_CANDIDATES, MAX_VALUE, SameSite, Secure,
+};
 use authgate_fuzz::{BLANKS, cut, has, lines, trimmed};
 use libfuzzer_sys::fuzz_target;
 
