@@ -123,7 +123,7 @@ impl State {
     pub(crate) fn in_force(&self, realm: &Realm) -> Option<Remembered> {
         let news = self.loaded.take()?;
         let is_new = news.is_made;
-        news.take_in(realm);
+        news.take_in(realm)?;
         match self.users.take() {
             Some(bytes) => Some(Remembered::decode(&bytes, realm.ring()?)),
             None if is_new => None,
@@ -186,7 +186,11 @@ impl State {
         match self.with_journal(realm, |journal| Ok(News::read(journal))) {
             Ok(Ok(news)) => {
                 let records = news.total;
-                news.take_in(realm);
+                if news.take_in(realm).is_none() {
+                    // What was not taken in is read again, from the start.
+                    self.journal.take();
+                    return;
+                }
                 self.sync();
                 self.rewrite_if_due(realm, records);
                 self.remember_if_due(realm);
@@ -312,12 +316,13 @@ impl News {
         Ok(Self { records, read_at, total, damaged, is_made: false })
     }
 
-    fn take_in(self, realm: &Realm) {
+    /// `None` where something inside has failed: then nobody says that all has been read.
+    fn take_in(self, realm: &Realm) -> Option<()> {
         let now = clock::now();
         realm.zone.locked(|locked| {
             let ended = locked.ended();
             self.records.iter().for_each(|record| ended.apply(record, now));
-        });
+        })?;
         if let Some(JournalMarks { read_at, length, .. }) = realm.zone.journal() {
             read_at.fetch_max(self.read_at, AcqRel);
             length.store(self.total * RECORD, Release);
@@ -330,6 +335,7 @@ impl News {
             let text = format!("{} damaged records skipped", self.damaged);
             complain(realm, &io::Error::other(text));
         }
+        Some(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A password check: what is asked, and what may come of it.
 
 use crate::gate::Gate;
-use crate::limit::{Attempt, By, Digest};
+use crate::limit::{Attempt, By, Digest, DigestKey};
 use crate::network::Network;
 use crate::password::PasswordHash;
 use crate::return_target::ReturnTarget;
@@ -81,6 +81,22 @@ impl Check {
         match self.asked {
             Asked::Form { device, .. } => device,
             Asked::Basic => None,
+        }
+    }
+}
+
+impl Subject {
+    /// By what a credential that is checked against this subject's hash is known again.
+    pub(crate) fn digest(
+        self,
+        key: &DigestKey,
+        username: &str,
+        password: &[u8],
+        hash: &PasswordHash,
+    ) -> Digest {
+        match self {
+            Self::User => key.digest(username, password, hash.as_str()),
+            Self::Nobody => key.digest_of_nobody(username, password, hash.as_str()),
         }
     }
 }

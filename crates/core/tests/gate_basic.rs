@@ -391,3 +391,13 @@ fn h88_who_asks_for_another_gets_401_in_place_of_a_redirect() {
     assert!(is_guarded(&reply));
     assert_eq!(header(&reply, "WWW-Authenticate"), Some("Bearer realm=\"ops\""));
 }
+
+#[test]
+fn j121_what_failed_for_nobody_says_nothing_of_a_user_who_comes_with_that_very_hash() {
+    let realm = realm_of_all();
+    let before = check_of(&realm, &with("zoe", PASSWORD));
+    let text = format!(r#"{{"alice": "{BCRYPT}", "zoe": "{}"}}"#, before.hash.as_str());
+    let after = check_of(&realm.with_users(&text), &with("zoe", PASSWORD));
+    assert_eq!(after.hash.as_str(), before.hash.as_str());
+    assert_ne!(after.digest, before.digest);
+}

@@ -32,7 +32,7 @@ impl Gate<'_> {
         if password.len() > MAX_PASSWORD {
             return refused(subject.cause());
         }
-        let digest = self.digest_key.digest(username, password, hash.as_str());
+        let digest = subject.digest(self.digest_key, username, password, hash);
         let holds = || self.places.holds(self.places.place(network, username), digest);
         if subject == Subject::User && holds() {
             return Decision::Verdict(admitted(username));

@@ -49,7 +49,7 @@ impl Gate<'_> {
         Check {
             hash: hash.clone(),
             network: head.network,
-            digest: self.digest_key.digest(&form.username, &form.password, hash.as_str()),
+            digest: subject.digest(self.digest_key, &form.username, &form.password, hash),
             subject,
             asked,
             username: form.username,
