@@ -40,7 +40,7 @@ $alice->sign_in('alice');
 my @alice = (Cookie => $alice->cookie_header);
 my @page  = (Accept => 'text/html', 'Sec-Fetch-Mode' => 'navigate');
 my @json  = (Accept => 'application/json');
-$server->client(from => '127.0.9.9')->login('bob', 'canary-no') for 1 .. 2;    # is banned from there
+$server->client(from => '127.0.9.9')->login('bob', wrong_password()) for 1 .. 2;    # is banned from there
 
 sub client (@more) { return $server->client(headers => [], @more) }
 

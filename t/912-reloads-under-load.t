@@ -42,7 +42,7 @@ my $plain = <<'EOF_HTTP';
 EOF_HTTP
 
 # What a client asks, and how often.
-my @MIX = ((\&gated) x 8, (\&static) x 3, (\&refused) x 4, (\&sign_in) x 2, \&sign_out, \&wrong_password);
+my @MIX = ((\&gated) x 8, (\&static) x 3, (\&refused) x 4, (\&sign_in) x 2, \&sign_out, \&a_wrong_password);
 my ($server, @shared, @live, @ended);
 
 sub step ($load) { $MIX[ rand @MIX ]->($load, $load->connection(port => $server->port)) }
@@ -90,7 +90,7 @@ sub sign_in ($load, $connection) {
     push @live, [token_of($answer)];
 }
 
-sub wrong_password ($load, $connection) {
+sub a_wrong_password ($load, $connection) {
     $load->expect('wrong password', login($connection, 'alice', wrong_password()), 403) && $load->count('wrong passwords');
 }
 

@@ -78,8 +78,15 @@ fn c49_every_failure_has_the_same_bytes() {
             of(&alice, ""),
             of(&alice, &"x".repeat(2000)),
         ] {
-            assert_eq!(Reply { event: wrong.event.clone(), ..other }, wrong);
+            let (event, outcome) = (wrong.event.clone(), wrong.outcome);
+            assert_eq!(Reply { event, outcome, ..other }, wrong);
         }
+        // And what failed a while ago, of which the log has its line.
+        let realm = support::realm().with_users(&alice);
+        let check = check_of(&realm, &request, "username=alice&password=wrong&rd=/a", NOW);
+        let known = request.with_head(|head| realm.gate().known_to_fail(head, &check));
+        assert_eq!((&known.event, known.outcome), (&None, wrong.outcome));
+        assert_eq!(Reply { event: wrong.event.clone(), ..known }, wrong);
     }
     let json = outcome(&realm, &form().accept("application/json"), "username=alice", false);
     assert_eq!(json.body, "{\"error\":\"invalid_credentials\"}\n");

@@ -113,7 +113,7 @@ impl Realm {
             key: &[5; 16],
             ttl: 1000 * self.settings.basic_cache,
             limits: self.settings.limits,
-            now: 1000 * now,
+            now: now.saturating_mul(1000),
         }
     }
 
