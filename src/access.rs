@@ -132,13 +132,20 @@ pub(crate) fn identify<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Real
     }
 }
 
-/// The verdict of `realm`, as far as it can be told at once: a password that has to be checked first
-/// says nothing yet.
+/// The verdict of `realm` for who does not ask the gate. A password says nothing here: what is known of
+/// one is told to the gate alone, which counts each that is tried.
 pub(crate) fn verdict<'r>(
     request: Request<'r>,
     visit: &Visit<'r>,
     realm: &Realm,
 ) -> Option<&'r Verdict> {
+    if let Some(verdict) = visit.verdict_of(realm) {
+        return Some(verdict);
+    }
+    let is_basic = |gate: &Gate<'_>| request.with_head(visit, |head| gate.is_asked_by_basic(head));
+    if realm.with_gate(is_basic)? {
+        return Some(&Verdict::Challenge(Cause::Missing));
+    }
     Some(match ask(request, visit, realm)? {
         Asked::Verdict(verdict) => verdict,
         Asked::Check(_) => &Verdict::Challenge(Cause::Missing),

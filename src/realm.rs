@@ -17,7 +17,6 @@ use authgate_core::limit::{Attempt, Decision, DigestKey, Limiter, Places, Reserv
 use authgate_core::metrics::{Checks, Stripe};
 use authgate_core::settings::Settings;
 use authgate_core::status::Status;
-use authgate_core::token::MAX_SKEW;
 use authgate_core::users::{GenerationKey, Generations, Remembered, Users};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -38,10 +37,8 @@ pub(crate) struct Realm {
     digest_key: OnceCell<DigestKey>,
     /// Its shared memory.
     pub zone: Zone,
-    /// The users of the configuration before, as it had read them, and when.
-    before: RefCell<Option<(Users, u64)>>,
-    /// When the files were read, in Unix seconds.
-    read_at: u64,
+    /// The users of the configuration before, as it had read them.
+    before: RefCell<Option<Users>>,
     /// What is kept across restarts.
     pub state: Option<State>,
     /// This worker's password checks.
@@ -72,7 +69,6 @@ impl Realm {
             digest_key: OnceCell::new(),
             zone: Zone::default(),
             before: RefCell::default(),
-            read_at: clock::now(),
             state,
             checks,
             upgraded: Upgraded::default(),
@@ -99,7 +95,7 @@ impl Realm {
             let _ = self.digest_key.set(DigestKey::new(&secrets.credentials));
         }
         let same = old.filter(|old| old.settings.state_dir == self.settings.state_dir);
-        self.before.replace(same.map(|old| (old.users.borrow().clone(), old.read_at)));
+        self.before.replace(same.map(|old| old.users.borrow().clone()));
         state.map_or(Ok(()), |state| state.load(self))
     }
 
@@ -109,8 +105,12 @@ impl Realm {
         let remembered = self.state.as_ref().and_then(|state| state.in_force(self));
         let is_known = matches!(remembered, Some(Remembered::Known(..)));
         match (self.before.take(), remembered) {
-            (Some((old, read_at)), _) => self.end_replaced(&old, read_at),
-            (None, Some(remembered)) => self.end_changed_while_down(&remembered),
+            // The workers have taken the same users already.
+            (Some(_), _) if self.zone.has_users(self.watched.borrow().taken()) => {}
+            // What the workers took last, which the running configuration itself may never have read.
+            (_, Some(known @ Remembered::Known(..))) => self.end_changed(&known),
+            (Some(old), _) => self.end_replaced(&old),
+            (None, Some(unknown)) => self.end_changed(&unknown),
             (None, None) => {}
         }
         self.zone.set_users(self.watched.borrow().taken());
@@ -122,25 +122,15 @@ impl Realm {
         }
     }
 
-    /// Ends the sessions of those whom this configuration has made others than they were, unless
-    /// the workers have taken the same users already.
-    fn end_replaced(&self, old: &Users, read_at: u64) {
+    /// Ends the sessions of those whom this configuration has made others than they were in the
+    /// former one. Whom the workers have found changed in between, and ended, has to sign in once more.
+    fn end_replaced(&self, old: &Users) {
         let Some(key) = self.generation_key() else { return };
-        if self.zone.has_users(self.watched.borrow().taken()) {
-            return;
-        }
-        let mut changed = users::changed(old, &self.users.borrow(), &key);
-        // Whom the workers have found changed since the last reload they have ended, and who has
-        // signed in since then goes on. Ends may be dated ahead by as much as tokens.
-        if let Some(ended) = self.zone.ended() {
-            let read_at = read_at.saturating_add(MAX_SKEW);
-            changed.retain(|user| !ended.has_ended_all_of(*user, read_at));
-        }
-        self.end_all_of(&changed);
+        self.end_all_of(&users::changed(old, &self.users.borrow(), &key));
     }
 
-    /// The same for those whom nginx has not seen become others, because it was not running.
-    fn end_changed_while_down(&self, remembered: &Remembered) {
+    /// The same for those who have become others than what was remembered, while nginx was down as well.
+    fn end_changed(&self, remembered: &Remembered) {
         match remembered {
             Remembered::Known(key, before) => {
                 let changed = before.changed(&Generations::of(&self.users.borrow(), key));

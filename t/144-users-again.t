@@ -75,6 +75,19 @@ for my $state ('', 'state %%DIR%%/state;') {
     ok $server->reload && $server->wait_for_old_workers, "$name: reload";
     is $server->verdicts($_), '200', "J123 $name: a reload signs nobody out" for $bob, $keep;
 
+    # An edit and a reload at once: the workers have not seen it, and the master never knew the user.
+    edit(bob(), guest => { password => $hash{other} });
+    my $guest = sign_in('guest', 'canary-other');
+    is $server->verdicts($guest), '200', "$name: a guest is in";
+    AuthGate::write_file($server->path('users'), JSON::PP::encode_json({ keep => $hash{old}, bob() }));
+    ok $server->reload && $server->wait_for_old_workers, "$name: removed, and a reload at once";
+    is $server->verdicts($guest), '401', "$name: the guest is out";
+    edit(bob(), guest => { password => $hash{other} });
+    is $server->verdicts($guest), '401', "J123 $name: the guest's session of before stays ended";
+    my $again = sign_in('guest', 'canary-other');
+    is $server->verdicts($again), '200', "J123 $name: a new one holds at once, in every worker";
+    is $server->verdicts($keep), '200', "J123 $name: and another user goes on";
+
     # Over a reload alone: the file of the new configuration is another one.
     AuthGate::write_file($server->path('users2'),
         JSON::PP::encode_json({ keep => $hash{old}, bob => $hash{other} }));

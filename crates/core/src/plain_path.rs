@@ -35,10 +35,12 @@ fn slashes(path: &[u8]) -> usize {
 /// Whether something is left of a segment without its parameters (RFC 3986, section 3.3; Java drops
 /// them), dots and blanks (Windows drops them at the end; `+` is a blank to who reads a form), and
 /// what is no letter or digit (some of it is invisible). So it is no dot segment to anybody, and is
-/// never empty.
+/// never empty. Beside a dot it takes more than letters beyond ASCII: some of those are marks on the
+/// character before them, which others drop.
 fn has_name(segment: &str) -> bool {
     let name = segment.split(';').next().unwrap_or_default();
-    name.contains(|c: char| c.is_alphanumeric() || c.is_ascii() && !matches!(c, '.' | ' ' | '+'))
+    let has_ascii = name.contains(|c: char| c.is_ascii() && !matches!(c, '.' | ' ' | '+'));
+    has_ascii || !name.contains('.') && name.contains(char::is_alphanumeric)
 }
 
 /// Characters that begin something else than a path, and those that become one of `/ \ . % ? # ;` in a
@@ -49,6 +51,10 @@ fn is_ambiguous(c: char) -> bool {
             '\\' | '?' | '#' | '%' => true,
             '\u{a5}' | '\u{20a9}' | '\u{37e}' | '\u{66a}' => true,
             '\u{2024}'..='\u{2026}' | '\u{2044}' | '\u{2047}'..='\u{2049}' => true,
+            // Fractions and squared units with a slash in them.
+            '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{215f}' | '\u{2189}' => true,
+            '\u{33a7}' | '\u{33a8}' | '\u{33ae}' | '\u{33af}' | '\u{33c6}' => true,
+            '\u{33de}' | '\u{33df}' => true,
             '\u{2100}' | '\u{2101}' | '\u{2105}' | '\u{2106}' | '\u{2215}' | '\u{2216}' => true,
             '\u{29f5}' | '\u{29f8}' | '\u{29f9}' | '\u{3002}' => true,
             '\u{fe10}'..='\u{fe1f}' | '\u{fe30}' | '\u{fe50}'..='\u{fe6f}' => true,

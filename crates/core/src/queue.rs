@@ -111,9 +111,9 @@ impl<N: Copy + Eq + Hash> FairQueue<N> {
         }
     }
 
-    /// The newest one of the network with the most waiting: who makes room for others.
-    pub fn newest_of_the_largest(&self) -> Option<Ticket> {
-        self.sizes.last_key_value().map(|((_, newest), _)| *newest)
+    /// How many wait of the network with the most, and its newest one: who makes room for others.
+    pub fn largest(&self) -> Option<(usize, Ticket)> {
+        self.sizes.last_key_value().map(|(largest, _)| *largest)
     }
 
     /// All of them, in the order in which they would be taken.
@@ -194,9 +194,13 @@ mod tests {
     #[test]
     fn e62_a_flood_does_not_starve_another_network() {
         let mut queue = queue_of((0..64).map(|ticket| (FLOOD, ticket)));
-        assert_eq!(queue.newest_of_the_largest(), Some(Ticket(63)));
+        assert_eq!(queue.largest().map(|(_, newest)| newest), Some(Ticket(63)));
         queue.push(OTHER, Ticket(1000));
-        assert_eq!(queue.newest_of_the_largest(), Some(Ticket(63)), "the flood makes room");
+        assert_eq!(
+            queue.largest().map(|(_, newest)| newest),
+            Some(Ticket(63)),
+            "the flood makes room"
+        );
         assert_eq!(served(queue).iter().position(|ticket| *ticket == 1000), Some(1));
     }
 
@@ -214,11 +218,11 @@ mod tests {
     #[test]
     fn of_equal_crowds_the_newest_makes_room() {
         let mut queue = queue_of([(FLOOD, 0), (OTHER, 1)]);
-        assert_eq!(queue.newest_of_the_largest(), Some(Ticket(1)));
+        assert_eq!(queue.largest().map(|(_, newest)| newest), Some(Ticket(1)));
         queue.remove(OTHER, Ticket(1));
-        assert_eq!(queue.newest_of_the_largest(), Some(Ticket(0)));
+        assert_eq!(queue.largest().map(|(_, newest)| newest), Some(Ticket(0)));
         queue.remove(FLOOD, Ticket(0));
-        assert_eq!(queue.newest_of_the_largest(), None);
+        assert_eq!(queue.largest().map(|(_, newest)| newest), None);
         assert_eq!(queue.pop(), None);
     }
 

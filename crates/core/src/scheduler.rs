@@ -86,15 +86,21 @@ impl<T, N: Copy + Eq + Hash, C: Copy + Eq + Hash> Scheduler<T, N, C> {
     pub fn wait(&mut self, ticket: Ticket, network: N, item: T) -> Option<(Ticket, T)> {
         self.entries.insert(ticket, Entry { item, place: Place::Waiting(network) });
         self.waiting.push(network, ticket);
-        let out = self.is_over().then(|| self.waiting.newest_of_the_largest()).flatten()?;
-        Some((out, self.leave(out)?))
+        self.make_room()
     }
 
     /// Has one wait for a decision, in the same way.
     pub fn defer(&mut self, ticket: Ticket, network: N, item: T) -> Option<(Ticket, T)> {
         self.entries.insert(ticket, Entry { item, place: Place::Undecided(network) });
         self.undecided.push(network, ticket);
-        let out = self.is_over().then(|| self.undecided.newest_of_the_largest()).flatten()?;
+        self.make_room()
+    }
+
+    /// Where more wait than may, takes out the newest one of the largest crowd, in whichever queue.
+    fn make_room(&mut self) -> Option<(Ticket, T)> {
+        let largest =
+            || [self.waiting.largest(), self.undecided.largest()].into_iter().flatten().max();
+        let (_, out) = self.is_over().then(largest).flatten()?;
         Some((out, self.leave(out)?))
     }
 
@@ -231,11 +237,22 @@ mod tests {
         assert_eq!(wait(&mut scheduler, OTHER, "x"), "c", "the newest of the flood");
         assert_eq!(scheduler.waiting(), 3);
         let ticket = scheduler.ticket();
-        assert_eq!(scheduler.defer(ticket, OTHER, 'u'), Some((ticket, 'u')), "both count together");
+        let displaced = scheduler.defer(ticket, OTHER, 'u').map(|(_, item)| item);
+        assert_eq!(displaced, Some('b'), "both count together, and the largest crowd makes room");
         assert!(!scheduler.is_follower(ticket));
         assert_eq!(run(&mut scheduler), "a");
-        assert_eq!(scheduler.defer(ticket, OTHER, 'u'), None);
         assert_eq!(scheduler.undecided(), [ticket]);
+    }
+
+    #[test]
+    fn e62_a_crowd_that_waits_for_a_decision_makes_room_for_who_waits_for_a_turn() {
+        let mut scheduler = scheduler(1, 4);
+        for item in "abcd".chars() {
+            let ticket = scheduler.ticket();
+            assert_eq!(scheduler.defer(ticket, FLOOD, item), None);
+        }
+        assert_eq!(wait(&mut scheduler, OTHER, "x"), "d");
+        assert_eq!(scheduler.waiting(), 4);
     }
 
     #[test]

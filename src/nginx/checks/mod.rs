@@ -92,6 +92,11 @@ fn start_or_wait(realm: &Realm, login: Login) {
         drop(scheduler);
         return job::start(realm, login);
     }
+    if login.reserved.is_some_and(|reserved| reserved.is_certain()) {
+        // A crowd at the login stops no program that has signed in from its place before.
+        drop(scheduler);
+        return answer(realm, login, Some(Outcome::Known(true)));
+    }
     let displaced = scheduler.wait(login.ticket, login.check.network, login);
     drop(scheduler);
     has_queued(realm, displaced);

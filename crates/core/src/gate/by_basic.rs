@@ -92,7 +92,7 @@ impl Gate<'_> {
     }
 
     /// What has become of the user since the check was asked for, where that lets nobody in.
-    fn has_changed(&self, check: &Check) -> Option<Cause> {
+    pub(crate) fn has_changed(&self, check: &Check) -> Option<Cause> {
         match self.active_user(&check.username) {
             None => Some(Cause::UnknownUser),
             Some(user) if user.hash.as_str() != check.hash.as_str() => Some(Cause::PasswordChanged),

@@ -90,6 +90,11 @@ impl<'a> Gate<'a> {
         Presented::of(self.settings.accept, head.authorization?)
     }
 
+    /// Whether it is a Basic credential that decides.
+    pub fn is_asked_by_basic(&self, head: &RequestHead<'_>) -> bool {
+        matches!(self.presented(head), Some(Presented::Basic(_)))
+    }
+
     /// How a request with this verdict fares where these rules hold.
     pub fn status(&self, verdict: &Verdict, rules: &Rules) -> Status {
         match verdict {

@@ -134,9 +134,16 @@ pub struct Reservation {
     counters: [Option<Subject>; 2],
     /// Where the credential holds if it does.
     place: Option<(Place, Digest)>,
+    /// Whether it held there before and still covers the stored hash: it can only hold.
+    is_certain: bool,
 }
 
 impl Reservation {
+    /// Whether the check is of a credential that held at its place: nobody has to wait for that.
+    pub fn is_certain(&self) -> bool {
+        self.is_certain
+    }
+
     fn counters(&self) -> impl DoubleEndedIterator<Item = Subject> + use<> {
         self.counters.into_iter().flatten()
     }
@@ -194,7 +201,7 @@ impl Limiter<'_> {
             return Decision::Undecided;
         }
         let place = (attempt.by == By::Basic).then(|| self.place(attempt));
-        self.begin(Reservation { credential, counters, place }, now)
+        self.begin(Reservation { credential, counters, place, is_certain: false }, now)
     }
 
     /// What a place has to say: of the credential that held there, and of any other for that name.
@@ -222,7 +229,8 @@ impl Limiter<'_> {
         }
         // It holds for certain, since its digest covers the stored hash: checked anew, but out of
         // nobody's budget, whatever is banned.
-        let anew = Reservation { credential, counters: [None; 2], place: Some(place) };
+        let counters = [None; 2];
+        let anew = Reservation { credential, counters, place: Some(place), is_certain: true };
         Some(self.known(credential, now).unwrap_or_else(|| self.begin(anew, now)))
     }
 

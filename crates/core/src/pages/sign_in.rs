@@ -67,10 +67,15 @@ impl Gate<'_> {
         matches: bool,
         now: u64,
     ) -> Vec<Record> {
-        match check.succeeds(matches) {
+        match self.signs_in(check, matches) {
             true => ends(&self.sessions(head, now)),
             false => Vec::new(),
         }
+    }
+
+    /// Whether this signs in: not who has become another one while the password was checked.
+    fn signs_in(&self, check: &Check, matches: bool) -> bool {
+        check.succeeds(matches) && self.has_changed(check).is_none()
     }
 
     /// Takes the outcome of a check: signs in, or shows the form again. `None` where the user's
@@ -83,7 +88,7 @@ impl Gate<'_> {
         fresh: Fresh,
         now: u64,
     ) -> Option<Reply> {
-        if !check.succeeds(matches) {
+        if !self.signs_in(check, matches) {
             return Some(self.failed(head, check));
         }
         let claims = self.new_session(check, fresh.session, now);

@@ -2,6 +2,7 @@
 //! are compared, those of two files or those of now and of before a restart.
 
 use super::{User, Users};
+use crate::ended::NAMED_AT_ONCE;
 use crate::journal::UserTag;
 use core::fmt;
 use siphasher::sip::SipHasher24;
@@ -34,9 +35,26 @@ impl Generations {
         Self(all)
     }
 
-    /// Whose sessions of before end when `new` come: those who are other ones now, or gone. Each
-    /// once. Whoever is new has none.
+    /// Whose sessions of before end when `new` come: those who are other ones now, gone, or new, in
+    /// the order of their tags. A new one should have none; but whoever was there before, and went
+    /// unseen, is new as well. So many new ones that they could not be named one by one are left out:
+    /// others would have to sign in again for them.
     pub fn changed(&self, new: &Self) -> Vec<UserTag> {
+        let mut changed = self.others_in(new);
+        let known =
+            |tag: &UserTag| self.0.binary_search_by_key(&tag.0, |(known, _)| known.0).is_ok();
+        let mut added: Vec<UserTag> = new.0.iter().map(|(tag, _)| *tag).collect();
+        added.retain(|tag| !known(tag));
+        added.dedup();
+        if changed.len() + added.len() <= NAMED_AT_ONCE {
+            changed.append(&mut added);
+            changed.sort_unstable_by_key(|tag| tag.0);
+        }
+        changed
+    }
+
+    /// Those who are other ones among the new, or gone. Each once.
+    fn others_in(&self, new: &Self) -> Vec<UserTag> {
         let mut rest = new.0.as_slice();
         let mut changed = Vec::new();
         // Two names of one tag are as one user: when either changes, so do both.
@@ -100,14 +118,12 @@ mod tests {
             (format!("alice:{A}\ncarol:{A}\n"), &["bob"]),
             (format!("alice:{A}\nbob:{B}\ncarol:{A}\n"), &["bob"]),
             (format!("bob:{A}\n"), &["alice", "carol"]),
-            (format!("dave:{A}\n"), &["alice", "bob", "carol"]),
+            (format!("dave:{A}\n"), &["alice", "bob", "carol", "dave"]),
             (format!("alice:{B}\nbob:{B}\ncarol:{B}\n"), &["alice", "bob", "carol"]),
         ] {
             assert_eq!(changed(&all, &new), tags(expected), "{new}");
             // And whoever comes back is another one.
-            let back = changed(&new, &all);
-            assert!(back.iter().all(|tag| tags(&["alice", "bob", "carol", "dave"]).contains(tag)));
-            assert_eq!(back.contains(&UserTag::of("bob")), new.contains(&format!("bob:{B}")));
+            assert_eq!(changed(&new, &all), tags(expected), "back from {new}");
         }
     }
 
@@ -121,10 +137,19 @@ mod tests {
     }
 
     #[test]
-    fn j123_order_comments_groups_and_new_users_change_nobody() {
+    fn j123_order_comments_and_groups_change_nobody_and_a_new_user_nobody_else() {
         let old = format!("alice:{A}\nbob:{B}\n");
         let new = format!("# who\nbob:{B}:groups=ops\n\ndave:{A}\nalice:{A}\n");
-        assert_eq!(changed(&old, &new), []);
+        assert_eq!(changed(&old, &new), tags(&["dave"]));
+    }
+
+    #[test]
+    fn j123_so_many_new_users_that_they_cannot_be_named_change_nobody() {
+        let many = |count| (0..count).map(|n| format!("user{n}:{A}\n")).collect::<String>();
+        let one = many(1);
+        assert_eq!(changed(&one, &many(NAMED_AT_ONCE + 1)).len(), NAMED_AT_ONCE);
+        assert_eq!(changed(&one, &many(NAMED_AT_ONCE + 2)), []);
+        assert_eq!(changed(&many(NAMED_AT_ONCE + 2), &one).len(), NAMED_AT_ONCE + 1);
     }
 
     #[test]
