@@ -153,17 +153,24 @@ pub fn is_path(text: &str) -> bool {
 }
 
 fn has_name(segment: &str) -> bool {
-    let is_named = |c: char| if c.is_ascii() { !". +".contains(c) } else { c.is_alphanumeric() };
-    segment.chars().take_while(|c| *c != ';').any(is_named)
+    let name: String = segment.chars().take_while(|c| *c != ';').collect();
+    let is_named = |c: char| match c.is_ascii() {
+        true => !". +".contains(c),
+        false => c.is_alphanumeric() && !name.contains('.'),
+    };
+    name.chars().any(is_named)
 }
 
 fn is_doubtful(c: char) -> bool {
     let code = u32::from(c);
     let single = "\\?#%\u{a5}\u{20a9}\u{37e}\u{66a}\u{2044}\u{2100}\u{2101}\u{2105}\u{2106}\u{2215}\u{2216}\
-        \u{29f5}\u{29f8}\u{29f9}\u{3002}\u{fe30}\u{115f}\u{1160}\u{3164}\u{ffa0}";
+        \u{29f5}\u{29f8}\u{29f9}\u{3002}\u{fe30}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2189}\u{33a7}\u{33a8}\u{33ae}\
+        \u{33af}\u{33c6}\u{33de}\u{33df}";
     let ranges = [
         0..=0x1f,
         0x7f..=0x9f,
+        0xbc..=0xbe,
+        0x2150..=0x215f,
         0x2024..=0x2026,
         0x2047..=0x2049,
         0xfe10..=0xfe1f,
