@@ -170,8 +170,9 @@ fn ask<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Option<Ask
 }
 
 /// The password of a Basic credential has been checked, or could not be: nginx goes on.
-fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<Outcome>) -> Sent {
-    let verdict = outcome.and_then(|outcome| realm.with_gate(|gate| gate.of_check(check, outcome)));
+fn checked(request: Request<'_>, realm: &Realm, check: Check, outcome: Option<Outcome>) -> Sent {
+    let verdict =
+        outcome.and_then(|outcome| realm.with_gate(|gate| gate.of_check(&check, outcome)));
     let (Some((verdict, event)), Some(visit)) = (verdict, request.visit()) else {
         return Sent::failed(request);
     };

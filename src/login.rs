@@ -86,26 +86,37 @@ fn posted(request: Request<'_>, body: Body) -> Sent {
 }
 
 /// A password has been checked, or could not be.
-fn checked(request: Request<'_>, realm: &Realm, check: &Check, outcome: Option<Outcome>) -> Sent {
-    let answer = |gate: &Gate<'_>, head: &RequestHead<'_>| {
-        let outcome = outcome?;
-        end_replaced(realm, gate, head, check, outcome)?;
-        answer(gate, head, check, outcome)
-    };
-    let reply = with_gate(request, realm, answer).flatten();
-    reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
+fn checked(
+    request: Request<'_>,
+    realm: &Realm,
+    mut check: Check,
+    outcome: Option<Outcome>,
+) -> Sent {
+    // It is checked, and the answer may have to wait.
+    drop(std::mem::take(&mut check.password));
+    match outcome {
+        None => Sent::failed(request),
+        Some(Outcome::Checked(matches)) => replace_sessions(request, realm, check, matches),
+        Some(outcome) => conclude(request, realm, &check, outcome),
+    }
 }
 
-/// Ends the sessions that a login takes the place of. `None` where that cannot be written down.
-fn end_replaced(
-    realm: &Realm,
-    gate: &Gate<'_>,
-    head: &RequestHead<'_>,
-    check: &Check,
-    outcome: Outcome,
-) -> Option<()> {
-    let Outcome::Checked(matches) = outcome else { return Some(()) };
-    realm.end_all(&gate.replaced_sessions(head, check, matches, clock::now())).then_some(())
+/// Ends the sessions that a login takes the place of, before it makes its own.
+fn replace_sessions(request: Request<'_>, realm: &Realm, check: Check, matches: bool) -> Sent {
+    let replaced = with_gate(request, realm, |gate, head| {
+        gate.replaced_sessions(head, &check, matches, clock::now())
+    });
+    let Some(replaced) = replaced else { return Sent::failed(request) };
+    realm.end_all(request, replaced, move |request, realm, is_written| match is_written {
+        true => conclude(request, realm, &check, Outcome::Checked(matches)),
+        false => Sent::failed(request),
+    })
+}
+
+fn conclude(request: Request<'_>, realm: &Realm, check: &Check, outcome: Outcome) -> Sent {
+    let reply = with_gate(request, realm, |gate, head| answer(gate, head, check, outcome));
+    let reply = reply.flatten();
+    reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
 }
 
 fn answer(

@@ -3,6 +3,8 @@
 use crate::live::{self, Watched};
 use crate::nginx::checks::{self, Queue};
 use crate::nginx::memory::{Secrets, Topic};
+use crate::nginx::reply::Sent;
+use crate::nginx::request::Request;
 use crate::nginx::upgraded::{self, Upgraded};
 use crate::nginx::zone::Zone;
 use crate::nginx::{clock, log, process};
@@ -173,16 +175,24 @@ impl Realm {
         }))
     }
 
-    /// Ends all of this in every worker and writes it down. False where any of that failed: the
-    /// others end all the same, and what cannot be written down ends in memory.
-    pub(crate) fn end_all(&self, records: &[Record]) -> bool {
-        records.iter().filter(|record| !self.end(record)).count() == 0
-    }
-
-    /// Ends something in every worker and writes it down. False where that failed.
-    pub(crate) fn end(&self, record: &Record) -> bool {
-        let ended = self.zone.locked(|locked| locked.ended().apply(record, clock::now()));
-        ended.is_some() && self.state.as_ref().is_none_or(|state| state.append(self, &[*record]))
+    /// Ends all of this in every worker at once, and calls `then` when it is written down (true) or
+    /// cannot be. The request may have to wait for that.
+    pub(crate) fn end_all(
+        &self,
+        request: Request<'_>,
+        records: Vec<Record>,
+        then: impl FnOnce(Request<'_>, &Self, bool) -> Sent + 'static,
+    ) -> Sent {
+        let end = |record| self.zone.locked(|locked| locked.ended().apply(record, clock::now()));
+        let have_ended = records.iter().filter(|record| end(record).is_none()).count() == 0;
+        match &self.state {
+            Some(state) if !records.is_empty() => {
+                state.append_for(request, self, records, move |request, realm, is_written| {
+                    then(request, realm, have_ended && is_written)
+                })
+            }
+            _ => then(request, self, have_ended),
+        }
     }
 
     /// Ends all sessions of these users in every worker, and writes that down.

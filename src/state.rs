@@ -2,6 +2,7 @@
 //! several times a second what another nginx or the command has written.
 
 mod remember;
+mod unwritten;
 
 use crate::files::{self, reason};
 use crate::nginx::background::{self, Panicked};
@@ -16,6 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use unwritten::Unwritten;
 
 /// The files under `state` of one realm, in this process.
 pub(crate) struct State {
@@ -23,6 +25,8 @@ pub(crate) struct State {
     /// The line of the configuration that says so.
     place: String,
     journal: RefCell<Option<Journal>>,
+    /// What waits for the journal's lock.
+    unwritten: Unwritten,
     /// What was read before the configuration was in force.
     loaded: Cell<Option<News>>,
     /// What was remembered of the users then.
@@ -50,6 +54,7 @@ impl State {
             dir,
             place,
             journal: RefCell::default(),
+            unwritten: Unwritten::default(),
             loaded: Cell::default(),
             users: Cell::default(),
             users_due: Cell::new(true),
@@ -153,26 +158,30 @@ impl State {
         })
     }
 
-    /// Writes down what has ended. False where that failed: it will be tried again.
-    pub(crate) fn append(&self, realm: &Realm, records: &[Record]) -> bool {
+    /// Writes down what has ended; where that fails, the journal is written anew soon.
+    pub(crate) fn append(&self, realm: &Realm, records: &[Record]) {
+        if let Err(error) = self.try_append(realm, records) {
+            is_incomplete(realm);
+            // Where the lock is held for long, the thread that writes it anew complains.
+            if !is_locked(&error) {
+                warn_unwritten(&error);
+            }
+        }
+    }
+
+    /// Writes down what has ended, without waiting for anything.
+    fn try_append(&self, realm: &Realm, records: &[Record]) -> io::Result<()> {
         let append = || self.with_journal(realm, |journal| journal.append_at_once(records));
-        let written = append().or_else(|error| match error.kind() {
+        append().or_else(|error| match error.kind() {
             // Someone has removed the journal: it is made again, with this first.
             io::ErrorKind::NotFound => {
                 self.journal.take();
                 append()
             }
             _ => Err(error),
-        });
-        match written {
-            Ok(()) => self.unsynced.set(true),
-            Err(error) => {
-                is_incomplete(realm);
-                log::crit(&format!("ended session cannot be written down: {error}"));
-                return false;
-            }
-        }
-        true
+        })?;
+        self.unsynced.set(true);
+        Ok(())
     }
 
     /// Whether this worker knows what others have ended.
@@ -260,6 +269,15 @@ impl State {
             self.rewriting.set(rewrite(realm, replacement, records, failures));
         }
     }
+}
+
+/// Whether another process holds the journal's lock.
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+fn warn_unwritten(error: &io::Error) {
+    log::crit(&format!("ended session cannot be written down: {error}"));
 }
 
 fn is_invalid(error: &io::Error) -> bool {

@@ -47,6 +47,37 @@ pub(super) fn keep_worker(stays: bool) {
     }
 }
 
+/// Calls `then` once, after so many milliseconds. A worker that is told to go stays for it.
+pub(crate) fn after(milliseconds: ngx_msec_t, then: impl FnOnce() + 'static) {
+    // SAFETY: all fields zero is an idle event.
+    let event = unsafe { std::mem::zeroed::<ngx_event_t>() };
+    let alarm = Box::into_raw(Box::new(Alarm { connection: [0; 4], event, then: Box::new(then) }));
+    // SAFETY: the alarm is valid until `alarmed`, which nginx calls once, takes it back.
+    unsafe {
+        let event = &raw mut (*alarm).event;
+        (*event).data = alarm.cast();
+        (*event).handler = Some(alarmed);
+        (*event).log = log::cycle_log();
+        ngx_add_timer(event, milliseconds);
+    }
+}
+
+#[repr(C)]
+struct Alarm {
+    /// As in a [`Timer`].
+    connection: [usize; 4],
+    event: ngx_event_t,
+    then: Box<dyn FnOnce()>,
+}
+
+unsafe extern "C" fn alarmed(event: *mut ngx_event_t) {
+    guard((), || {
+        // SAFETY: nginx calls this with the event that `after` made, and touches it no more.
+        let alarm = unsafe { Box::from_raw((*event).data.cast::<Alarm>()) };
+        (alarm.then)();
+    });
+}
+
 #[repr(C)]
 struct Timer {
     /// nginx's debug log takes the event's data for a connection and writes its descriptor.

@@ -32,5 +32,5 @@ mod server_names;
 pub(crate) mod upgraded;
 mod variables;
 pub(crate) mod visit;
-mod wait;
+pub(crate) mod wait;
 pub(crate) mod zone;

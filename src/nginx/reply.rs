@@ -46,10 +46,19 @@ pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent 
 }
 
 /// Carries out what goes with a realm's reply, sends it and ends the request.
-pub(crate) fn send(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
-    if !realm.end_all(&reply.ends) {
-        return Sent::failed(request);
+pub(crate) fn send(request: Request<'_>, realm: &Realm, mut reply: Reply) -> Sent {
+    if reply.ends.is_empty() {
+        return complete(request, realm, reply);
     }
+    let ends = std::mem::take(&mut reply.ends);
+    realm.end_all(request, ends, |request, realm, is_written| match is_written {
+        true => complete(request, realm, reply),
+        false => Sent::failed(request),
+    })
+}
+
+/// Sends a reply once all has ended that ends with it.
+fn complete(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
     let Some(visit) = request.visit() else { return Sent::failed(request) };
     if let Some(event) = &reply.event {
         record(request, realm, event);

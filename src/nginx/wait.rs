@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 /// The right to resume a request that waits, once. Dropped without that, it answers 500: nobody waits for
 /// ever because something inside has failed.
-pub(super) struct Wait(Rc<Waiting>);
+pub(crate) struct Wait(Rc<Waiting>);
 
 /// What the request and who will wake it know of each other.
 struct Waiting {
@@ -45,7 +45,7 @@ enum State {
 
 /// Has a request wait. `begin` is called at once: it keeps the [`Wait`] for later, or resumes. Where the
 /// request ends unresumed, such as when its client goes away, `when_gone` is called.
-pub(super) fn begin(
+pub(crate) fn begin(
     request: Request<'_>,
     when_gone: impl FnOnce() + 'static,
     begin: impl FnOnce(Wait),
@@ -85,12 +85,12 @@ impl Wait {
     }
 
     /// Goes on with the request where it still waits for this. What fails in `with` is a 500.
-    pub(super) fn resume(self, with: impl FnOnce(Request<'_>) -> Sent) {
+    pub(crate) fn resume(self, with: impl FnOnce(Request<'_>) -> Sent) {
         self.0.resume(with);
     }
 
     /// Leaves the request as it is, in a process that ends: nothing is answered there any more.
-    pub(super) fn abandon(self) {
+    pub(crate) fn abandon(self) {
         self.0.state.set(State::Over);
         self.0.when_gone.take();
     }

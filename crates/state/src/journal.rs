@@ -76,8 +76,7 @@ impl Journal {
         self.append_locked(records)
     }
 
-    /// The same, without waiting for whoever holds the lock for longer than some milliseconds: for
-    /// those who may not be held up.
+    /// The same, without waiting for whoever holds the lock: for those who may not be held up.
     ///
     /// # Errors
     /// As for [`Self::append`]; [`ErrorKind::WouldBlock`] where another process holds the lock.

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One way to the lock. Each process and each thread that may wait for another needs its own: a
 /// lock belongs to the open file, which forked processes share.
@@ -28,10 +28,15 @@ impl Lock {
         self.hold_by(wait_for)
     }
 
-    /// Takes it, where nobody holds it for longer than a writer takes: [`ErrorKind::WouldBlock`]
-    /// otherwise.
+    /// Takes it where nobody has it: [`ErrorKind::WouldBlock`] otherwise.
     pub(crate) fn hold_at_once(&mut self) -> io::Result<Held> {
-        self.hold_by(try_for_a_moment)
+        self.hold_by(|file| file.try_lock().map_err(io::Error::from))
+    }
+
+    /// Waits for it for so long: [`ErrorKind::WouldBlock`] afterwards.
+    pub(crate) fn hold_within(&mut self, patience: Duration) -> io::Result<Held> {
+        let began = Instant::now();
+        self.hold_by(|file| try_since(file, began, patience))
     }
 
     fn hold_by(&mut self, lock: impl Fn(&File) -> io::Result<()>) -> io::Result<Held> {
@@ -57,19 +62,16 @@ fn wait_for(file: &File) -> io::Result<()> {
     }
 }
 
-/// How often the lock is tried, and how long the pause in between is: 5 ms in all. A writer holds it
-/// for some microseconds.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_micros(250);
+/// A writer of the journal holds the lock for some microseconds.
+const PAUSE: Duration = Duration::from_millis(1);
 
-fn try_for_a_moment(file: &File) -> io::Result<()> {
-    for _ in 1..TRIES {
+fn try_since(file: &File, began: Instant, patience: Duration) -> io::Result<()> {
+    loop {
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(PAUSE),
             result => return result.map_err(io::Error::from),
         }
     }
-    file.try_lock().map_err(io::Error::from)
 }
 
 impl Drop for Held {

@@ -7,9 +7,14 @@ use authgate_core::journal::Record;
 use std::fs::{self, TryLockError};
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How often what others append meanwhile is copied, before it is left for another time.
 const ROUNDS: u32 = 16;
+
+/// How long the lock is waited for. Others hold it for microseconds; one that holds it for longer must
+/// not keep the thread for ever, for which a process that ends waits.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A replacement of the journal, begun by [`crate::Journal::replacement`]. Written by another
 /// thread: it waits for the disk, but never while it holds the lock.
@@ -31,7 +36,8 @@ impl Replacement {
     /// or has done so: then this is given up, and nothing is lost.
     ///
     /// # Errors
-    /// Any of writing. The journal is what it was, or replaced by one that says the same.
+    /// Any of writing; [`io::ErrorKind::WouldBlock`] where another process holds the lock. The journal
+    /// is what it was, or replaced by one that says the same.
     pub fn write(mut self, records: &[Record]) -> io::Result<bool> {
         // Its own way to the lock: the journal's owner may hold it in another thread.
         let mut lock = Lock::open(&self.lock_path)?;
@@ -48,7 +54,7 @@ impl Replacement {
     /// The new file, empty; `None` where another process has it. Its own lock shows that: what a
     /// killed process leaves is not locked.
     fn claim(&self, lock: &mut Lock) -> io::Result<Option<OpenFile>> {
-        let _held = lock.hold()?;
+        let _held = lock.hold_within(PATIENCE)?;
         let new = OpenFile::open_or_create(&self.old.path.with_extension("ended.new"))?;
         match new.file.try_lock() {
             Ok(()) if new.has_its_name()? == Some(true) => new.set_length(0).map(|()| Some(new)),
@@ -77,7 +83,7 @@ impl Replacement {
         for _ in 0..ROUNDS {
             self.copy_appended(new)?;
             new.sync()?;
-            let _held = lock.hold()?;
+            let _held = lock.hold_within(PATIENCE)?;
             // A journal that someone has removed is replaced too.
             if self.old.has_its_name()? == Some(false) {
                 return Ok(false);

@@ -7,6 +7,11 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long others are waited for. They bring what they write to the disk; one that takes longer must
+/// hold up neither a start nor, in a thread, the end of a process.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The file's bytes; `None` where there is no such file.
 ///
@@ -20,8 +25,8 @@ pub fn remembered_users(folder: &Path, realm: &str, longest: u64) -> io::Result<
 }
 
 /// Puts the bytes that `make` gives into the file's place, in one step; `make` is given those that
-/// are there, and gives nothing where they will do. Waits for others who do the same, and for the
-/// disk. All that is in the journal by now is on the disk before.
+/// are there, and gives nothing where they will do. Waits for others who do the same, for some
+/// seconds, and for the disk. All that is in the journal by now is on the disk before.
 ///
 /// # Errors
 /// Any of writing. The file is what it was.
@@ -33,7 +38,7 @@ pub fn remember_users(
 ) -> io::Result<()> {
     // Not the journal's lock: who ends a session does not wait for the disk.
     let mut lock = Lock::open(&folder.join(format!("{realm}.users.lock")))?;
-    let _held = lock.hold()?;
+    let _held = lock.hold_within(PATIENCE)?;
     let old = remembered_users(folder, realm, longest).unwrap_or_default();
     let Some(bytes) = make(old.as_deref())? else { return Ok(()) };
     OpenFile::open(&journal_path(folder, realm))?.sync()?;

@@ -63,6 +63,9 @@ fn j135_a_lock_that_another_holds_is_not_waited_for() {
     let error = journal.append_at_once(&[record]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     assert_eq!(journal.records().unwrap(), 0);
+    // A thread waits, but not for ever.
+    let error = journal.replacement().write(&[record]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
     // Reading needs none.
     assert_eq!(journal.read_new(|_| ()).unwrap().records, 0);
     lock.unlock().unwrap();

@@ -27,7 +27,7 @@ use std::cell::RefCell;
 
 /// What is called when a check has ended, or could not be made; without an outcome where something
 /// inside has failed.
-pub(crate) type Then = fn(Request<'_>, &Realm, &Check, Option<Outcome>) -> Sent;
+pub(crate) type Then = fn(Request<'_>, &Realm, Check, Option<Outcome>) -> Sent;
 
 /// This worker's checks of one realm.
 pub(crate) struct Queue {
@@ -115,7 +115,7 @@ fn has_queued(realm: &Realm, displaced: Option<(Ticket, Login)>) {
 fn answer(realm: &Realm, mut login: Login, outcome: Option<Outcome>) {
     limits::settle(realm, &mut login, None);
     let Login { wait, check, then, .. } = login;
-    wait.resume(|request| then(request, realm, &check, outcome));
+    wait.resume(|request| then(request, realm, check, outcome));
 }
 
 /// Gives up what a login holds whose request waits for it no more.
