@@ -63,7 +63,7 @@ fn is_record(bytes: &[u8; LENGTH]) -> bool {
         1 => true,
         2 => is_zero(24, 32),
         3 => is_zero(8, 24),
-        4 => is_zero(8, 24) && number(24) < number(28),
+        4 | 6 => is_zero(8, 24) && number(24) < number(28),
         5 => is_zero(8, 32),
         _ => false,
     };
