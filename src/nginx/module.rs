@@ -312,22 +312,27 @@ fn hook(body: impl FnOnce() -> Option<()>) -> ngx_int_t {
 
 /// nginx has taken the configuration, all of it. A failure here would end it.
 unsafe extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    let begun = hook(|| {
-        // SAFETY: nginx calls this with the cycle that it has configured, and us among its modules.
-        unsafe {
-            let Some(http) = http_of(cycle).as_ref() else { return Some(()) };
-            let main = *http.main_conf.add(ngx_http_authgate_module.ctx_index);
-            let main = main.cast::<MainConf>().as_mut()?;
-            if main.is_used() {
-                main.begin(http.main_conf);
-            }
+    hook(|| {
+        begin(cycle)?;
+        if !process::is_test() {
+            // Without this nginx serves all the same.
+            guard((), || realms_of(cycle).iter().for_each(|realm| realm.in_force()));
         }
         Some(())
-    });
-    if !process::is_test() {
-        guard((), || realms_of(cycle).iter().for_each(|realm| realm.in_force()));
+    })
+}
+
+fn begin(cycle: *mut ngx_cycle_t) -> Option<()> {
+    // SAFETY: nginx calls this with the cycle that it has configured, and us among its modules.
+    unsafe {
+        let Some(http) = http_of(cycle).as_ref() else { return Some(()) };
+        let main = *http.main_conf.add(ngx_http_authgate_module.ctx_index);
+        let main = main.cast::<MainConf>().as_mut()?;
+        if main.is_used() {
+            main.begin(http.main_conf);
+        }
     }
-    begun
+    Some(())
 }
 
 unsafe extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
