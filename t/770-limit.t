@@ -152,9 +152,9 @@ sub logged ($mark, $count) {
     is $client->login('alice', $PASSWORD{alice})->status, 303, 'limit off: and the right one works';
 }
 
-# $authgate_status in the access log.
+# $authgate_status in the access log. A worker writes a line after the answer is sent: one worker writes in order.
 {
-    my $client = stranger();
+    my $client = stranger(worker => ($server->workers)[0]);
     my @mark   = (headers => [ 'X-Mark' => 'five' ]);
     wrong($client, 'alice',  @mark);
     wrong($client, 'nobody', @mark);
