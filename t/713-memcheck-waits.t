@@ -68,6 +68,7 @@ sub credentials () { $number++; return map { [basic('slow', "canary-$number-$_")
 for my $path (@paths) {
     for my $way (qw(close reset)) {
         my @pending = map { pending($client, $path, @$_) } credentials();
+        # Another moment each time: what must hold holds at any.
         Time::HiRes::sleep(rand 0.2);
         $_->$way for @pending;
         $server->nothing_is_left("$path, $way");
@@ -89,6 +90,7 @@ for my $path ('/then', '/asks-on') {
     my ($first, @credentials) = credentials();
     my $leader = pending($client, '/gated', @$first);
     my @gone   = map { pending($client, $path, @$_) } @credentials[0 .. 2];
+    # They wait by now, mostly: who goes before that asks less of the module, and nothing else.
     Time::HiRes::sleep(0.05);
     $_->close for @gone;
     my @others = map { pending($other, '/gated', basic('bob', "canary-$path-$_")) } 1 .. 2;
