@@ -55,10 +55,17 @@ is_deeply $workers->each_says(status_of('/hello.txt', basic('alice', 'canary-oth
 changes('password changed back', $AuthGate::USERS, 'ok', @alice);
 changes('the new one is dead', $AuthGate::USERS, 'bad_password', basic('alice', 'canary-other'));
 
-# The same password, hashed anew, is another hash.
+# The same password, hashed anew, is another hash. Alice is let in before and after: that bob is gone tells that a worker
+# has the new file.
+is_deeply $workers->each_says(status_of('/hello.txt', right('bob'))), { map { $_ => 'ok' } $workers->pids },
+    'bob is there';
 my $seen = logins();
-changes('the same password hashed anew',
-    $AuthGate::USERS =~ s/^alice:[^:]*/'alice:' . bcrypt($PASSWORD{alice}, 4)/mer, 'ok', @alice);
+changes('the same password hashed anew, and bob gone',
+    $AuthGate::USERS =~ s/^alice:[^:]*/'alice:' . bcrypt($PASSWORD{alice}, 4)/mer =~ s/^bob:.*\n//mr,
+    'unknown_user', right('bob'));
+is logins(), $seen, 'G79 nobody has asked for alice';
+is_deeply $workers->each_says(status_of('/hello.txt', @alice)), { map { $_ => 'ok' } $workers->pids },
+    'G79 the same password hashed anew: every worker lets alice in';
 is logins(), $seen + 1, 'G79 the same password hashed anew: checked again, once';
 
 changes('deleted', $AuthGate::USERS =~ s/^alice:.*\n//mr, 'unknown_user', @alice);
