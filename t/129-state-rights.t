@@ -88,6 +88,10 @@ refuses('a directory above that anyone may write',
 mode('1777', $above);
 passes('the same with the sticky bit');
 mode('0755', $above);
+chown 1234, -1, $above or die $!;
+warns('a directory above of another user',
+    qq("$folder" may be replaced by the owner of "$above" (user 1234): chown root "$above"));
+chown 0, -1, $above or die $!;
 
 # A start says it, too.
 mode('0750', $folder);

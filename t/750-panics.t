@@ -24,10 +24,17 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
         users %%USERS%%;
         checks running=1 waiting=8;
     }
+    authgate_realm strict {
+        users %%USERS%%;
+        path /strict/;
+        cookie strict;
+        limit retries=1;
+    }
     server {
         listen 127.0.0.1:%%PORT%%;
         root %%DIR%%/html;
         authgate ops;
+        location = /strict.txt { authgate strict; }
         location = /open     { authgate off; try_files /hello.txt =404; }
         location = /optional { authgate ops optional; try_files /hello.txt =404; }
         location = /any      { satisfy any; deny all; try_files /hello.txt =404; }
@@ -111,6 +118,17 @@ for my $place (qw(submit resume)) {
     $pending->more(substr $bytes, -1);
     is_500("$place, a form in pieces", $pending->answer);
     goes_on("$place, a form in pieces");
+}
+
+# A login that is lost to a panic takes the network's only try along for a while, not for ever: else this would wait
+# until the worker ends.
+{
+    my @path = (path => '/strict/login');
+    is_500('when granted',
+        AuthGate::Pending->login($server->client, 'panic-when-granted', 'canary-wrong', @path)->answer);
+    goes_on('when granted');
+    is AuthGate::Pending->login($server->client, 'alice', $PASSWORD{alice}, @path)->answer->status, 303,
+        'E67 when granted: the try is given back';
 }
 
 # A client that goes away in the middle of a check that panics.

@@ -1,10 +1,10 @@
 //! The generated key of a realm that has `state` and no `keys`.
 
-use crate::file::{OpenFile, failed, sync_folder_of};
+use crate::file::{OpenFile, failed};
 use crate::lock::Lock;
+use crate::users::replace;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -60,18 +60,6 @@ fn read(file: &OpenFile) -> Key {
 /// Under the lock.
 fn make(path: &Path) -> Key {
     let line = new_key()?;
-    let new_path = path.with_extension("new");
-    match fs::remove_file(&new_path) {
-        // What a killed process has left.
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(failed("unlink", &new_path)(error));
-        }
-        _ => {}
-    }
-    let new = OpenFile::create(&new_path)?;
-    new.write_all(line.as_bytes())?;
-    new.sync()?;
-    new.rename_to(path)?;
-    sync_folder_of(path)?;
+    replace(path, line.as_bytes())?;
     Ok(Zeroizing::new(line.as_bytes().to_vec()))
 }

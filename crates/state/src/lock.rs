@@ -23,9 +23,11 @@ impl Lock {
         OpenFile::open_or_create(path).map(Self)
     }
 
-    /// Waits for it.
+    /// Waits for it, for some seconds: [`ErrorKind::WouldBlock`] afterwards. Whoever holds it brings
+    /// what it writes to the disk; one that takes longer, or never gives it back, must hold up neither
+    /// a start nor, in a thread, the end of a process.
     pub(crate) fn hold(&mut self) -> io::Result<Held> {
-        self.hold_by(wait_for)
+        self.hold_within(Duration::from_secs(5))
     }
 
     /// Takes it where nobody has it: [`ErrorKind::WouldBlock`] otherwise.
@@ -52,16 +54,6 @@ impl Lock {
     }
 }
 
-/// nginx's signals interrupt system calls.
-fn wait_for(file: &File) -> io::Result<()> {
-    loop {
-        match file.lock() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
 /// A writer of the journal holds the lock for some microseconds.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -69,9 +61,15 @@ fn try_since(file: &File, began: Instant, patience: Duration) -> io::Result<()> 
     loop {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(is_held(patience)),
             result => return result.map_err(io::Error::from),
         }
     }
+}
+
+fn is_held(patience: Duration) -> io::Error {
+    let text = format!("another process has held the lock for {} s", patience.as_secs());
+    io::Error::new(ErrorKind::WouldBlock, text)
 }
 
 impl Drop for Held {

@@ -1,5 +1,6 @@
 //! Who may read and write what is for nginx alone: keys, and the files under `state`.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -44,8 +45,8 @@ pub fn of_state(folder: &Path, realm: &str, workers: User<'_>) -> Result<Vec<Str
     let Some(metadata) = fs::metadata(folder).ok().filter(Metadata::is_dir) else {
         return Ok(Vec::new());
     };
-    of_those_above(folder)?;
-    let mut warnings = Vec::from_iter(of_one(folder, &metadata, workers)?);
+    let mut warnings = of_those_above(folder, workers)?;
+    warnings.extend(of_one(folder, &metadata, workers)?);
     let kinds = ["ended", "ended.new", "lock", "users", "users.new", "users.lock"];
     let names = kinds.map(|kind| format!("{realm}.{kind}"));
     for name in names.iter().map(String::as_str).chain(["key", "key.new", "key.lock"]) {
@@ -66,18 +67,29 @@ fn of_one(path: &Path, metadata: &Metadata, workers: User<'_>) -> Result<Option<
     of_file(path, metadata)
 }
 
-/// Who may rename a directory above puts another one into its place. Where the sticky bit is, as
-/// in /tmp, its owner alone may.
-fn of_those_above(folder: &Path) -> Result<(), String> {
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    for above in folder.ancestors().skip(1) {
-        let mode = fs::metadata(above).map_or(0, |metadata| metadata.mode() & 0o7777);
-        if mode & 0o1002 == 0o002 {
-            let (above, folder) = (above.display(), folder.display());
-            return Err(format!(
-                "\"{folder}\" may be replaced by anyone, \"{above}\" being writable for all (mode {mode:o}): chmod o-w \"{above}\""
-            ));
-        }
+/// Who may rename a directory above puts another one into its place: of the path as it is written,
+/// and of where its links lead. Where the sticky bit is, as in /tmp, its owner alone may.
+fn of_those_above(folder: &Path, workers: User<'_>) -> Result<Vec<String>, String> {
+    let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let both = [folder, &canonical].into_iter().flat_map(|path| path.ancestors().skip(1));
+    let above: BTreeSet<&Path> = both.collect();
+    let warnings = above.into_iter().map(|above| of_one_above(above, folder, workers));
+    warnings.filter_map(Result::transpose).collect()
+}
+
+fn of_one_above(above: &Path, folder: &Path, workers: User<'_>) -> Result<Option<String>, String> {
+    let Ok(metadata) = fs::metadata(above) else { return Ok(None) };
+    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
+    let (above, folder) = (above.display(), folder.display());
+    if mode & 0o1002 == 0o002 {
+        return Err(format!(
+            "\"{folder}\" may be replaced by anyone, \"{above}\" being writable for all (mode {mode:o}): chmod o-w \"{above}\""
+        ));
     }
-    Ok(())
+    let is_foreign = owner != 0 && owner != workers.id;
+    Ok(is_foreign.then(|| {
+        format!(
+            "\"{folder}\" may be replaced by the owner of \"{above}\" (user {owner}): chown root \"{above}\""
+        )
+    }))
 }

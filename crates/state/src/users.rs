@@ -7,11 +7,6 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long others are waited for. They bring what they write to the disk; one that takes longer must
-/// hold up neither a start nor, in a thread, the end of a process.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The file's bytes; `None` where there is no such file.
 ///
@@ -38,7 +33,7 @@ pub fn remember_users(
 ) -> io::Result<()> {
     // Not the journal's lock: who ends a session does not wait for the disk.
     let mut lock = Lock::open(&folder.join(format!("{realm}.users.lock")))?;
-    let _held = lock.hold_within(PATIENCE)?;
+    let _held = lock.hold()?;
     let old = remembered_users(folder, realm, longest).unwrap_or_default();
     let Some(bytes) = make(old.as_deref())? else { return Ok(()) };
     OpenFile::open(&journal_path(folder, realm))?.sync()?;

@@ -7,7 +7,8 @@ mod support;
 use authgate_core::keyring::Keys;
 use authgate_state::{generated_key, new_key};
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::sync::Barrier;
@@ -48,6 +49,21 @@ fn i113a_processes_and_threads_at_once_get_one_key() {
         let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         assert!(output.contains(&fs::read_to_string(folder.join("key")).unwrap()), "{output}");
     }
+}
+
+#[test]
+fn j135_whoever_never_gives_the_lock_back_holds_up_no_start() {
+    let folder = folder("key_locked");
+    let lock = File::create(folder.join("key.lock")).unwrap();
+    lock.lock().unwrap();
+    let error = generated_key(&folder).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+    let lock = folder.join("key.lock");
+    let expected = format!(
+        "flock() \"{}\" failed (another process has held the lock for 5 s)",
+        lock.display()
+    );
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]

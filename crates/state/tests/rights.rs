@@ -78,17 +78,25 @@ fn j134_a_directory_above_that_anyone_may_write() {
     fs::create_dir_all(&folder).unwrap();
     mode(&folder, 0o700);
     mode(&above, 0o777);
-    let text = format!(
-        "\"{0}\" may be replaced by anyone, \"{1}\" being writable for all (mode 777): chmod o-w \"{1}\"",
-        folder.display(),
-        above.display()
-    );
-    assert_eq!(judge(&folder), Err(text.clone()));
-    // Where a link leads to, not where it stands.
-    let link = self::folder("j134_link").join("state");
+    let refused = |folder: &Path, above: &Path| {
+        Err(format!(
+            "\"{0}\" may be replaced by anyone, \"{1}\" being writable for all (mode 777): chmod o-w \"{1}\"",
+            folder.display(),
+            above.display()
+        ))
+    };
+    assert_eq!(judge(&folder), refused(&folder, &above));
+    // Where a link leads to, and where it stands.
+    let beside = self::folder("j134_link");
+    let link = beside.join("state");
     symlink(&folder, &link).unwrap();
-    assert_eq!(judge(&link), Err(text));
+    assert_eq!(judge(&link), refused(&link, &above));
     mode(&above, 0o1777);
+    for path in [&folder, &link] {
+        assert_eq!(judge(path), Ok(Vec::new()));
+    }
+    mode(&beside, 0o777);
+    assert_eq!(judge(&link), refused(&link, &beside));
     assert_eq!(judge(&folder), Ok(Vec::new()));
 }
 
@@ -110,6 +118,28 @@ fn j134_another_owner_than_the_workers_or_root() {
             assert_eq!(of_state(&folder, "ops", workers), judged, "{owner}");
         }
         chown(path, Some(33), None).unwrap();
+    }
+}
+
+#[test]
+fn j134_a_directory_above_that_another_user_owns() {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return eprintln!("skipped: only root gives a directory to another user");
+    }
+    let above = folder("j134_owner_above");
+    let folder = above.join("state");
+    fs::create_dir(&folder).unwrap();
+    mode(&folder, 0o700);
+    for (owner, is_right) in [(0, true), (33, true), (1234, false)] {
+        chown(&above, Some(owner), None).unwrap();
+        let text = format!(
+            "\"{0}\" may be replaced by the owner of \"{1}\" (user 1234): chown root \"{1}\"",
+            folder.display(),
+            above.display()
+        );
+        let warnings = if is_right { Vec::new() } else { vec![text] };
+        let workers = User { name: "www-data", id: 33 };
+        assert_eq!(of_state(&folder, "ops", workers), Ok(warnings), "{owner}");
     }
 }
 

@@ -8,10 +8,12 @@ use authgate_core::gate::Outcome;
 use authgate_core::limit::{Decision, Digest, Reservation, Settled};
 use authgate_core::network::Network;
 use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
-/// What this worker has reserved for checks that run or wait.
+/// What this worker has reserved for checks that run or wait. A login that is lost, to a panic, takes what
+/// was reserved for it along: nobody says of it that it is under way.
 #[derive(Default)]
-pub(super) struct Reserved(RefCell<Vec<Reservation>>);
+pub(super) struct Reserved(RefCell<Vec<Weak<Reservation>>>);
 
 /// A credential of one network: whoever sends it again follows its check.
 pub(super) type Credential = (Network, Digest);
@@ -33,8 +35,11 @@ pub(super) fn ask(realm: &Realm, login: &mut Login) -> Step {
     let Some(decision) = realm.reserve(&login.check.attempt()) else { return Step::Answer(None) };
     match decision {
         Decision::Granted(reservation) => {
-            realm.checks.reserved.0.borrow_mut().push(reservation);
+            let reservation = Rc::new(reservation);
+            realm.checks.reserved.0.borrow_mut().push(Rc::downgrade(&reservation));
             login.reserved = Some(reservation);
+            #[cfg(feature = "faults")]
+            assert!(login.check.username != "panic-when-granted", "on request");
             Step::Check
         }
         Decision::Undecided => Step::Undecided,
@@ -53,19 +58,18 @@ pub(super) fn settle(realm: &Realm, login: &mut Login, matches: Option<bool>) {
         Some(true) => Settled::Succeeded,
         Some(false) => Settled::Failed,
     };
-    let Some(reservation) = login.reserved.take() else { return };
-    let mut reserved = realm.checks.reserved.0.borrow_mut();
-    if let Some(index) = reserved.iter().position(|other| *other == reservation) {
-        let _: Reservation = reserved.swap_remove(index);
+    if let Some(reservation) = login.reserved.take() {
+        realm.settle(*reservation, how);
     }
-    realm.settle(reservation, how);
 }
 
 /// Says that the checks of this worker are still under way.
 pub(super) fn touch(realm: &Realm) {
-    let reserved = realm.checks.reserved.0.borrow();
+    let mut reserved = realm.checks.reserved.0.borrow_mut();
+    reserved.retain(|it| it.strong_count() > 0);
     if !reserved.is_empty() {
         let now = clock::monotonic();
-        realm.with_limiter(|limiter| reserved.iter().for_each(|tried| limiter.touch(tried, now)));
+        let tries = reserved.iter().filter_map(Weak::upgrade);
+        realm.with_limiter(|limiter| tries.for_each(|it| limiter.touch(&it, now)));
     }
 }

@@ -24,6 +24,7 @@ use authgate_core::scheduler::{Limits, Scheduler};
 use authgate_core::settings;
 use limits::{Credential, Reserved, Step};
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// What is called when a check has ended, or could not be made; without an outcome where something
 /// inside has failed.
@@ -42,7 +43,7 @@ struct Login {
     check: Check,
     then: Then,
     /// What the limiter has granted.
-    reserved: Option<Reservation>,
+    reserved: Option<Rc<Reservation>>,
 }
 
 impl Login {
@@ -92,7 +93,7 @@ fn start_or_wait(realm: &Realm, login: Login) {
         drop(scheduler);
         return job::start(realm, login);
     }
-    if login.reserved.is_some_and(|reserved| reserved.is_certain()) {
+    if login.reserved.as_ref().is_some_and(|reserved| reserved.is_certain()) {
         // A crowd at the login stops no program that has signed in from its place before.
         drop(scheduler);
         return answer(realm, login, Some(Outcome::Known(true)));
