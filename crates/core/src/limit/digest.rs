@@ -33,11 +33,11 @@ impl DigestKey {
         self.of(username, password, dummy_hash, 1 << 63)
     }
 
-    /// As long for nobody as for a user.
+    /// As long for nobody as for a user. No field is so long that its length is that of nobody.
     fn of(&self, username: &str, password: &[u8], hash: &str, nobody: u64) -> Digest {
         let mut mac = self.0.clone();
         for field in [username.as_bytes(), password, hash.as_bytes()] {
-            mac.update(&(field.len() as u64 | nobody).to_le_bytes());
+            mac.update(&(field.len() as u64 + nobody).to_le_bytes());
             mac.update(field);
         }
         let bytes: [u8; 32] = mac.finalize().into_bytes().into();

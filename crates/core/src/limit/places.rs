@@ -63,10 +63,10 @@ impl<'a> Places<'a> {
     /// The place of a name in a network.
     pub fn place(&self, network: Network, user: &str) -> Place {
         let (kind, address) = network.words();
-        // As few pieces as can be: this is asked with each request that brings a Basic credential.
-        let head = u128::from(address) << 16 | u128::from(kind) << 8 | u128::from(PLACE);
+        let [a, b, c, d, e, f, g, h] = address.to_be_bytes();
         let mut hasher = SipHasher24::new_with_key(self.key);
-        hasher.write(&head.to_le_bytes());
+        // One piece: this is asked with each request that brings a Basic credential.
+        hasher.write(&[PLACE, kind, a, b, c, d, e, f, g, h]);
         hasher.write(user.as_bytes());
         Place { network, tag: hasher.finish() }
     }

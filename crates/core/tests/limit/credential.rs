@@ -2,6 +2,7 @@
 
 use super::*;
 use authgate_core::limit::ABANDONED;
+use std::collections::HashSet;
 
 const HERE: &str = "192.0.2.7";
 
@@ -73,6 +74,40 @@ fn f75_many_clients_of_one_network_with_it_at_once_are_one_check() {
     table.settle(tried, Settled::Failed, NOW);
     assert_eq!(table.reserve(&same, NOW), Decision::Fails);
     assert!(table.lets_through(&attempt(HERE, "bob"), NOW));
+}
+
+#[test]
+fn f75_logins_by_the_form_at_once_are_each_checked_and_count_once() {
+    let mut table = Table::of(1024);
+    let typo = form(HERE, "alice", "typo");
+    let granted: Vec<_> = (0..4)
+        .map(|number| match table.reserve(&typo, NOW) {
+            Decision::Granted(tried) => tried,
+            other => panic!("{other:?} for number {number}"),
+        })
+        .collect();
+    granted.into_iter().for_each(|tried| table.settle(tried, Settled::Failed, NOW));
+    table.fail_times(3, &attempt(HERE, "bob"), NOW);
+    assert!(table.lets_through(&attempt(HERE, "bob"), NOW), "one failure and three");
+}
+
+#[test]
+fn f75_a_credential_is_its_name_its_password_and_the_stored_hash() {
+    let key = DigestKey::new(&[7; 32]);
+    let parts = [
+        ("alice", "right", "hash"),
+        ("alicer", "ight", "hash"),
+        ("alic", "eright", "hash"),
+        ("alice", "righthash", ""),
+        ("alice", "right", "hasi"),
+        ("", "aliceright", "hash"),
+    ];
+    let of_user = parts.map(|(user, password, hash)| key.digest(user, password.as_bytes(), hash));
+    let of_nobody =
+        parts.map(|(user, password, hash)| key.digest_of_nobody(user, password.as_bytes(), hash));
+    let all: HashSet<Digest> = of_user.into_iter().chain(of_nobody).collect();
+    assert_eq!(all.len(), 2 * parts.len(), "no two are the same, nor that of nobody");
+    assert_ne!(DigestKey::new(&[8; 32]).digest("alice", b"right", "hash"), of_user[0]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use authgate_core::limit::{Banned, REMEMBERED};
+use std::collections::HashSet;
 
 const HOME: &str = "192.0.2.7";
 const ELSEWHERE: &str = "192.0.2.8";
@@ -158,6 +159,7 @@ fn j120_what_is_stale_is_checked_anew_during_a_ban_out_of_nobody_s_budget() {
     table.fail_times(5, &attempt(HOME, "bob"), stale);
     let right = basic(HOME, "alice", "right");
     let Decision::Granted(tried) = table.reserve(&right, stale) else { panic!("granted") };
+    assert!(tried.is_certain(), "it can only hold");
     assert_eq!(table.reserve(&right, stale), Decision::Follow);
     table.settle(tried, Settled::Succeeded, stale);
     assert_eq!(table.reserve(&right, stale), Decision::Holds);
@@ -170,6 +172,7 @@ fn j120_a_new_password_is_taken_where_the_old_one_held() {
     holds_at(&mut table, HOME, "alice", NOW);
     let new = basic(HOME, "alice", "the new one");
     let Decision::Granted(tried) = table.reserve(&new, NOW) else { panic!("granted") };
+    assert!(!tried.is_certain(), "it may fail");
     table.settle(tried, Settled::Succeeded, NOW);
     assert_eq!(table.reserve(&new, NOW), Decision::Holds);
     assert!(matches!(right(&mut table, HOME, NOW), Decision::Granted(_)), "the old one is wrong");
@@ -177,6 +180,7 @@ fn j120_a_new_password_is_taken_where_the_old_one_held() {
 
 #[test]
 fn j120_a_place_is_one_for_a_day() {
+    assert_eq!(REMEMBERED, 86_400_000);
     let mut table = Table::of(4096);
     holds_at(&mut table, HOME, "alice", NOW);
     for (later, is_place) in [(REMEMBERED - 1, true), (REMEMBERED, false)] {
@@ -263,6 +267,43 @@ fn j120_an_operator_sees_a_place_that_is_used_up_and_lifts_it() {
 }
 
 #[test]
+fn j120_an_operator_lifts_a_name_with_its_places_at_once() {
+    let mut table = Table::of(4096);
+    table.limits.user_retries = 3;
+    holds_at(&mut table, HOME, "alice", NOW);
+    for number in 0..3 {
+        table.fail(&from(number, "alice"), NOW);
+    }
+    for guess in 0..5 {
+        let _ = wrong(&mut table, HOME, &guess.to_string(), NOW);
+    }
+    assert_eq!(table.limiter().bans(NOW).count(), 2);
+    assert!(table.limiter().lift_user("alice"), "the name and the place");
+    assert_eq!(table.limiter().bans(NOW).count(), 0);
+    assert!(!table.limiter().lift_user("alice"), "nothing is left");
+
+    table.fail_times(4, &attempt(HOME, "bob"), NOW);
+    let _ = wrong(&mut table, HOME, "a guess", NOW);
+    assert!(table.limiter().lift_network(at(HOME)), "the network and the place");
+}
+
+#[test]
+fn j120_networks_of_equal_bits_have_two_places() {
+    let mut table = Table::of(4096);
+    let limiter = table.limiter();
+    let tag = |network| limiter.places.place(network, "alice").tag();
+    let networks = [
+        Network::V4([0, 0, 0, 7]),
+        Network::V6([0, 0, 0, 0, 0, 0, 0, 7]),
+        Network::V4([0; 4]),
+        Network::V6([0; 8]),
+        Network::Unix,
+    ];
+    let tags: HashSet<u64> = networks.into_iter().map(tag).collect();
+    assert_eq!(tags.len(), networks.len());
+}
+
+#[test]
 fn j120_with_limit_off_a_place_is_a_cache_and_nobody_is_stopped() {
     let mut table = Table::of(4096);
     holds_at(&mut table, HOME, "alice", NOW);
@@ -298,6 +339,24 @@ fn j136_of_what_a_network_is_refused_one_line_is_written_within_find() {
     // Another network has a line of its own.
     let decision = table.limiter_at(NOW).reserve(&attempt(ELSEWHERE, "alice"), NOW);
     assert!(matches!(decision, Decision::Limited(Limited { is_first: true, .. })));
+}
+
+#[test]
+fn j136_of_what_a_place_is_refused_too() {
+    let mut table = Table::of(4096);
+    holds_at(&mut table, HOME, "alice", NOW);
+    let _pending: Vec<_> = (0..5).map(|_| table.grant(&attempt(HOME, "carol"), NOW)).collect();
+    for guess in 0..5 {
+        let _ = wrong(&mut table, HOME, &guess.to_string(), NOW);
+    }
+    let lines = [0, 1, LIMITS.find - 1, LIMITS.find].map(|later| {
+        let now = NOW + later;
+        let decision = table.limiter_at(now).reserve(&basic(HOME, "alice", "right"), now);
+        let Decision::Limited(limited) = decision else { panic!("{decision:?}") };
+        assert_eq!(limited.reason, LimitReason::Place);
+        limited.is_first
+    });
+    assert_eq!(lines, [true, false, false, true]);
 }
 
 #[test]
