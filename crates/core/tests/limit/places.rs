@@ -282,7 +282,7 @@ fn j120_an_operator_lifts_a_name_with_its_places_at_once() {
     assert_eq!(table.limiter().bans(NOW).count(), 0);
     assert!(!table.limiter().lift_user("alice"), "nothing is left");
 
-    table.fail_times(4, &attempt(HOME, "bob"), NOW);
+    table.fail_times(2, &attempt(HOME, "bob"), NOW);
     let _ = wrong(&mut table, HOME, "a guess", NOW);
     assert!(table.limiter().lift_network(at(HOME)), "the network and the place");
 }
