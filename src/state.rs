@@ -1,18 +1,20 @@
 //! `state DIR`: what has ended is also written to a file, and read from it: after a restart, and
 //! several times a second what another nginx or the command has written.
 
+mod news;
 mod remember;
 mod unwritten;
 
 use crate::files::{self, reason};
 use crate::nginx::background::{self, Panicked};
-use crate::nginx::memory::{JournalMarks, Topic};
+use crate::nginx::memory::Topic;
 use crate::nginx::{clock, faults, log, module, process};
 use crate::realm::Realm;
 use authgate_core::journal::{self, Record};
 use authgate_core::keyring::Keys;
 use authgate_core::users::{MAX_REMEMBERED, Remembered};
 use authgate_state::{Journal, Replacement, remembered_users};
+use news::News;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::PathBuf;
@@ -112,8 +114,9 @@ impl State {
     /// The mistake, as nginx says it.
     pub(crate) fn load(&self, realm: &Realm) -> Result<(), String> {
         let (mut journal, is_made) = self.as_worker(|| self.open(realm))?;
-        let news = self.as_worker(|| News::read(&mut journal))?;
-        self.loaded.set(Some(News { is_made, ..news }));
+        let mut news = self.as_worker(|| News::read(&mut journal))?;
+        news.is_made = is_made;
+        self.loaded.set(Some(news));
         let read = || remembered_users(&self.dir, &realm.settings.name, MAX_REMEMBERED);
         self.users.set(self.as_worker(|| match read() {
             // What is no such file says nothing: as if it were damaged.
@@ -284,8 +287,6 @@ fn is_invalid(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
 }
 
-const RECORD: u64 = journal::LENGTH as u64;
-
 /// All that has ended, as the zone knows it.
 fn known(realm: &Realm) -> Option<Vec<Record>> {
     realm.zone.locked(|locked| locked.ended().records(clock::now()))
@@ -308,52 +309,6 @@ fn is_complete(realm: &Realm) -> bool {
 fn lacks_what_is_known(realm: &Realm) {
     if known(realm).is_some_and(|records| !records.is_empty()) {
         is_incomplete(realm);
-    }
-}
-
-/// What has come to the journal since the last reading.
-#[derive(Default)]
-struct News {
-    records: Vec<Record>,
-    /// Since when, in milliseconds of the monotonic clock, something may have come unread.
-    read_at: u64,
-    /// How many records there are, those of before too.
-    total: u64,
-    damaged: u64,
-    /// Whether the journal was made just now.
-    is_made: bool,
-}
-
-impl News {
-    fn read(journal: &mut Journal) -> io::Result<Self> {
-        // Before the reading: what is written after it may be missed.
-        let read_at = clock::monotonic();
-        let mut records = Vec::new();
-        let read = journal.read_new(|record| records.push(record))?;
-        let (total, damaged) = (journal.records()?, read.damaged);
-        Ok(Self { records, read_at, total, damaged, is_made: false })
-    }
-
-    /// `None` where something inside has failed: then nobody says that all has been read.
-    fn take_in(self, realm: &Realm) -> Option<()> {
-        let now = clock::now();
-        realm.zone.locked(|locked| {
-            let ended = locked.ended();
-            self.records.iter().for_each(|record| ended.apply(record, now));
-        })?;
-        if let Some(JournalMarks { read_at, length, .. }) = realm.zone.journal() {
-            read_at.fetch_max(self.read_at, AcqRel);
-            length.store(self.total * RECORD, Release);
-        }
-        if self.is_made {
-            lacks_what_is_known(realm);
-        }
-        if self.damaged > 0 {
-            is_incomplete(realm);
-            let text = format!("{} damaged records skipped", self.damaged);
-            complain(realm, &io::Error::other(text));
-        }
-        Some(())
     }
 }
 
