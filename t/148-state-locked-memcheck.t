@@ -1,18 +1,9 @@
 # J135: valgrind finds no error in a worker whose requests wait for the journal's lock, and end, leave or are redirected
-# meanwhile. With the module that fails on request, where it has been built.
+# meanwhile. For the module that fails on request.
 
 use v5.36;
 
-my $faults;
-
-BEGIN {
-    require Cwd;
-    my $target = $ENV{CARGO_TARGET_DIR} // Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{..}r) . '/target';
-    my $module = $ENV{AUTHGATE_FAULTS_MODULE} // "$target/nginx-faults/ngx_http_authgate_module.so";
-    $faults = -e $module;
-    $ENV{AUTHGATE_MODULE} = $module if $faults;
-}
-
+use AuthGate::Faults;
 use AuthGate;
 use AuthGate::Memcheck;
 use AuthGate::Pending;
@@ -146,7 +137,7 @@ for my $way (qw(reset abort)) {
     $server->nothing_is_left('J135 for long');
 }
 
-if ($faults) {
+{
     my $pending = ended_while_locked(session(), sub ($cookie) { post('/authgate/logout', $cookie, fault => 'resume') });
     free();
     is $pending->answer->status, 500, 'J135 a sign-out that fails when it is resumed: 500';

@@ -2,16 +2,9 @@
 
 use v5.36;
 
-my $faults;
-
-BEGIN {
-    require Cwd;
-    my $target = $ENV{CARGO_TARGET_DIR} // Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{..}r) . '/target';
-    $faults = $ENV{AUTHGATE_FAULTS_MODULE} // "$target/nginx-faults/ngx_http_authgate_module.so";
-}
-
 use AuthGate;
 use AuthGate::Basic;
+use AuthGate::Faults ();
 use AuthGate::Metrics;
 use AuthGate::Pending;
 use AuthGate::Process;
@@ -153,8 +146,8 @@ sub threads_busy ($pid) {
 
 # Panics.
 SKIP: {
-    skip "no $faults: run scripts/build --faults first", 12 if !-e $faults;
-    my $server = AuthGate::Server->prepare($http, module => $faults);
+    skip AuthGate::Faults::missing(), 12 if AuthGate::Faults::missing();
+    my $server = AuthGate::Server->prepare($http, module => $AuthGate::Faults::MODULE);
     $server->run;
     my ($worker) = $server->workers;
     my $client = $server->client(headers => [], timeout => 60);

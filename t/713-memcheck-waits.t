@@ -1,18 +1,9 @@
 # J125, J126, J127: valgrind finds no error in a worker whose requests end or are redirected while they wait for a check,
-# or find no thread for it. With the module that fails on request, where it has been built.
+# or find no thread for it. For the module that fails on request.
 
 use v5.36;
 
-my $faults;
-
-BEGIN {
-    require Cwd;
-    my $target = $ENV{CARGO_TARGET_DIR} // Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{..}r) . '/target';
-    my $module = $ENV{AUTHGATE_FAULTS_MODULE} // "$target/nginx-faults/ngx_http_authgate_module.so";
-    $faults = -e $module;
-    $ENV{AUTHGATE_MODULE} = $module if $faults;
-}
-
+use AuthGate::Faults;
 use AuthGate;
 use AuthGate::Basic;
 use AuthGate::Memcheck;
@@ -100,7 +91,7 @@ for my $path ('/then', '/asks-on') {
     $server->nothing_is_left("$path, redirected");
 }
 
-if ($faults) {
+{
     for my $path (@paths) {
         my @none = map { pending($client, $path, basic('no-thread', "canary-$path-$_")) } 1, 1, 2, 3;
         my $right = $path eq '/mirror' || $path eq '/page' ? 200 : 500;

@@ -3,16 +3,9 @@
 
 use v5.36;
 
-my $faults;
-
-BEGIN {
-    require Cwd;
-    my $target = $ENV{CARGO_TARGET_DIR} // Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{..}r) . '/target';
-    $faults = $ENV{AUTHGATE_FAULTS_MODULE} // "$target/nginx-faults/ngx_http_authgate_module.so";
-}
-
 use AuthGate;
 use AuthGate::Basic;
+use AuthGate::Faults ();
 use AuthGate::Pending;
 use AuthGate::Process;
 use AuthGate::Server;
@@ -109,8 +102,8 @@ sub one_after_another ($server, $client) {
 }
 
 SKIP: {
-    skip "no $faults: run scripts/build --faults first" if !-e $faults;
-    my $server = prepare(1, '', module => $faults);
+    skip AuthGate::Faults::missing() if AuthGate::Faults::missing();
+    my $server = prepare(1, '', module => $AuthGate::Faults::MODULE);
     one_after_another($server, $server->client(headers => []));
 }
 

@@ -2,21 +2,11 @@
 
 use v5.36;
 
-my $module;
-
-BEGIN {
-    require Cwd;
-    my $target = $ENV{CARGO_TARGET_DIR} // Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{..}r) . '/target';
-    $module = $ENV{AUTHGATE_FAULTS_MODULE} // "$target/nginx-faults/ngx_http_authgate_module.so";
-    $ENV{AUTHGATE_MODULE} = $module if -e $module;
-}
-
+use AuthGate::Faults;
 use AuthGate;
 use AuthGate::Pending;
 use AuthGate::Server;
 use Test::More;
-
-plan skip_all => "no $module: run scripts/build --faults first" if !-e $module;
 
 my $server = AuthGate::Server->start(<<'EOF_HTTP');
     authgate_realm ops {

@@ -3,15 +3,7 @@
 
 use v5.36;
 
-my $module;
-
-BEGIN {
-    require Cwd;
-    my $target = $ENV{CARGO_TARGET_DIR} // Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{..}r) . '/target';
-    $module = $ENV{AUTHGATE_FAULTS_MODULE} // "$target/nginx-faults/ngx_http_authgate_module.so";
-    $ENV{AUTHGATE_MODULE} = $module if -e $module;
-}
-
+use AuthGate::Faults;
 use AuthGate;
 use AuthGate::Response;
 use AuthGate::Server;
@@ -19,8 +11,6 @@ use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
 use Test::More;
-
-plan skip_all => "no $module: run scripts/build --faults first" if !-e $module;
 
 my $faults = "$AuthGate::DIRECTORY/faults";
 AuthGate::write_file($faults, '');
