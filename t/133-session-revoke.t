@@ -8,7 +8,7 @@ use AuthGate::Token;
 use Test::More;
 use Time::HiRes ();
 
-my $COMMAND = "$AuthGate::TARGET/release/authgate";
+my $COMMAND = $AuthGate::COMMAND;
 die "no $COMMAND: run scripts/build first\n" if !-x $COMMAND;
 
 my $SECOND = 1.3;    # and a little for a busy machine

@@ -9,7 +9,7 @@ use AuthGate::Upstream;
 use AuthGate::Workers;
 use Test::More;
 
-my $COMMAND = "$AuthGate::TARGET/release/authgate";
+my $COMMAND = $AuthGate::COMMAND;
 die "no $COMMAND: run scripts/build first\n" if !-x $COMMAND;
 
 my $server = AuthGate::Server->prepare(<<"EOF_HTTP", workers => 4);

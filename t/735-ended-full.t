@@ -131,7 +131,7 @@ for my $state ('', 'state %%DIR%%/state;') {
 
 # An operator names more than fits: all sessions end, and nobody waits for the next one.
 sub name_more_than_fit () {
-    my $command = "$AuthGate::TARGET/release/authgate";
+    my $command = $AuthGate::COMMAND;
     my $before = sign_in('alice');
     is $server->verdicts($before), '200', 'J139 alice is in';
     my @ids = map { sprintf '%08x%024x', ($_ * 0x9E3779B1) & 0xffffffff, $_ } 1 .. 6000;

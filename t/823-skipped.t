@@ -11,7 +11,7 @@ use AuthGate::Server;
 use AuthGate::Upstream;
 use Test::More;
 
-my $COMMAND = $ENV{AUTHGATE_COMMAND} // "$AuthGate::TARGET/release/authgate";
+my $COMMAND = $AuthGate::COMMAND;
 my $built   = `\Q$AuthGate::NGINX\E -V 2>&1`;
 
 sub with ($module, $text) { return $built =~ /--with-http_${module}_module/ ? $text : '' }

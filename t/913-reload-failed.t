@@ -8,7 +8,7 @@ use AuthGate::Server;
 use IO::Socket::INET;
 use Test::More;
 
-my $COMMAND = "$AuthGate::TARGET/release/authgate";
+my $COMMAND = $AuthGate::COMMAND;
 die "no $COMMAND: run scripts/build first\n" if !-x $COMMAND;
 
 my $http = <<'EOF_HTTP';

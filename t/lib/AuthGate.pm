@@ -20,8 +20,10 @@ use v5.36;
 
 use Cwd ();
 use Exporter 'import';
+use Fcntl qw(LOCK_EX LOCK_NB);
 use File::Basename ();
 use File::Path ();
+use File::Spec ();
 use File::Temp ();
 use IO::Socket::INET;
 
@@ -54,7 +56,7 @@ our $ROOT   = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../..');
 our $TARGET = $ENV{CARGO_TARGET_DIR} ? Cwd::abs_path($ENV{CARGO_TARGET_DIR}) : "$ROOT/target";
 our $NGINX  = $ENV{TEST_NGINX_BINARY}  // 'nginx';
 our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_module.so";    # '': it is in $NGINX
-our $FAULTS = "$TARGET/nginx-faults/ngx_http_authgate_module.so";    # scripts/build --faults
+our $COMMAND = $ENV{AUTHGATE_COMMAND} // "$TARGET/release/authgate";
 our $LOGS   = $ENV{AUTHGATE_TEST_LOGS} // "$TARGET/t-logs";
 our $REPORTS = "$TARGET/reports";    # with nginx 1.28-sanitized alone
 our $SLOWER  = -d $REPORTS ? 5 : 1;     # how much longer things may take with them
@@ -96,21 +98,25 @@ sub nginx_version () {
     return $x * 1_000_000 + $y * 1_000 + $z;
 }
 
-# Below the range that the system takes the ports of outgoing connections from. None is given twice: what
-# is to listen there may not do so yet.
+# Below the range that the system takes the ports of outgoing connections from. It is this test's until that ends,
+# whether anything listens there or not: a lock on a file says so to other tests, which may run beside this one.
 sub free_port () {
-    state %given;
-    for (1 .. 200) {
-        my $port   = 20_000 + int rand 12_000;
-        next if $given{$port};
+    state @held;
+    my $ports = File::Spec->tmpdir . "/authgate-ports-$>";
+    File::Path::make_path($ports);
+    die "$ports belongs to another user" if !-O $ports;
+    for (1 .. 1000) {
+        my $port = 20_000 + int rand 12_000;
+        open my $lock, '>', "$ports/$port" or die "$ports/$port: $!";
+        next if !flock $lock, LOCK_EX | LOCK_NB;
+        # Others than these tests hold nothing.
         my $socket = IO::Socket::INET->new(
             Listen    => 1,
             LocalAddr => '127.0.0.1',
             LocalPort => $port,
             ReuseAddr => 1
-        );
-        next if !$socket;
-        $given{$port} = 1;
+        ) or next;
+        push @held, $lock;
         return $port;
     }
     die 'no free port';
@@ -145,6 +151,15 @@ END {
         print STDERR "$reports\nin $REPORTS/$TEST\n";
         $? = 1;
     }
+    write_file("$LOGS/$TEST.failed", failures()) if $?;
+}
+
+# What failed, for scripts/test to say once more at the end: the assertions, or else how the file ended.
+sub failures () {
+    return "exited with $?\n" if !$INC{'Test/Builder.pm'};
+    my @failed = grep { !$_->{ok} } Test::Builder->new->details;
+    return join '', map { "$_->{name}\n" } @failed if @failed;
+    return "exited with $? after " . Test::Builder->new->current_test . " assertions\n";
 }
 
 sub make_certificate ($certificate, $key) {
