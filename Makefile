@@ -9,7 +9,7 @@ MODULES ?= $(or $(shell nginx -V 2>&1 | sed -nE 's/.*--modules-path=([^ ]+).*/\1
 built   := target$(if $(NGINX),/nginx-$(NGINX))
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo scrape test test-fast test-all coverage mutants fuzz stress bench package image docs clean
+.PHONY: help build install demo scrape test test-all test-long coverage mutants fuzz stress bench package image docs clean
 
 help: ## This list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,17 +27,17 @@ demo: ## Prometheus behind a login, on 127.0.0.1:8080
 scrape: ## Prometheus that scrapes node_exporter through the gate
 	scripts/demo --scrape
 
-test: ## Every check; what a change has to pass
+test: ## What a change has to pass, in some minutes
 	scripts/test
 
-test-fast: ## The checks that take a few minutes
-	scripts/test --fast
+test-all: ## Besides, what is shipped, and every nginx version; half an hour
+	scripts/test --all
 
-test-all: ## The checks, with every nginx version in full
-	scripts/test --all-nginx
+test-long: ## What looks further, for hours
+	scripts/test --long
 
 coverage: ## Which lines of crates/core its tests run
-	scripts/test --coverage
+	scripts/test --step coverage
 
 mutants: ## Which alterations of the core no test notices
 	scripts/mutants

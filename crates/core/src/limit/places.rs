@@ -204,7 +204,7 @@ impl PlaceSlot {
         self.address.store(address, Release);
         self.budget.store(0, Release);
         self.write(digest);
-        self.state.store(tenants | State { kind, held_at: now }.word(), Release);
+        self.state.store(tenants + State { kind, held_at: now }.word(), Release);
     }
 
     /// Takes another credential for the same place, or the same one anew.
@@ -214,7 +214,7 @@ impl PlaceSlot {
         let tenants = word.wrapping_add(NEXT_TENANT) & TENANTS;
         self.state.store(tenants, Release);
         self.write(digest);
-        self.state.store(tenants | State { kind, held_at: now }.word(), Release);
+        self.state.store(tenants + State { kind, held_at: now }.word(), Release);
     }
 
     fn write(&self, digest: Digest) {
@@ -246,7 +246,7 @@ impl State {
     }
 
     fn word(self) -> u64 {
-        u64::from(self.kind) << KIND_SHIFT | self.held_at.min(MAX_TIME)
+        (u64::from(self.kind) << KIND_SHIFT) + self.held_at.min(MAX_TIME)
     }
 }
 
@@ -262,19 +262,20 @@ struct Budget {
 
 const USED_UP: u64 = 1 << 63;
 const FAILURES_SHIFT: u32 = 47;
+const MAX_SINCE: u64 = (1 << FAILURES_SHIFT) - 1;
 
 impl Budget {
     fn of(word: u64) -> Self {
         Self {
             is_used_up: word & USED_UP != 0,
             failures: ((word & !USED_UP) >> FAILURES_SHIFT) as u16,
-            since: word & ((1 << FAILURES_SHIFT) - 1),
+            since: word & MAX_SINCE,
         }
     }
 
     fn word(self) -> u64 {
         let used_up = if self.is_used_up { USED_UP } else { 0 };
-        used_up | u64::from(self.failures) << FAILURES_SHIFT | self.since
+        used_up + (u64::from(self.failures) << FAILURES_SHIFT) + self.since.min(MAX_SINCE)
     }
 
     /// Nothing makes the time longer for which nothing is taken.
@@ -296,5 +297,46 @@ impl Budget {
     fn left(self, span: u64, now: u64) -> Option<u64> {
         is_within(self.since, span, now)
             .then(|| span.saturating_sub(now.saturating_sub(self.since)).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_word_lie_side_by_side() {
+        let kind = 0b11 << KIND_SHIFT;
+        assert_eq!(MAX_TIME ^ TENANTS ^ kind, u64::MAX);
+        assert_eq!(MAX_TIME.count_ones() + TENANTS.count_ones() + 2, u64::BITS);
+        assert_eq!(TENANTS & NEXT_TENANT.wrapping_neg(), TENANTS, "the lowest bit of a tenant");
+        assert_eq!(TENANTS & NEXT_TENANT, NEXT_TENANT);
+    }
+
+    #[test]
+    fn a_budget_is_what_its_word_says() {
+        for is_used_up in [false, true] {
+            for (failures, since) in [(0, 0), (1, 1), (u16::MAX, MAX_SINCE), (9, u64::MAX)] {
+                let Budget { is_used_up: used_up, failures: count, since: time } =
+                    Budget::of(Budget { is_used_up, failures, since }.word());
+                assert_eq!(used_up, is_used_up);
+                assert_eq!((count, time), (failures, since.min(MAX_SINCE)));
+            }
+        }
+    }
+
+    #[test]
+    fn g79_no_word_comes_back_soon() {
+        let (slot, place) = (PlaceSlot::default(), Place { network: Network::Unix, tag: 7 });
+        let digest = super::super::DigestKey::new(&[7; 32]).digest("", b"", "");
+        let words = (0..1000).map(|round| {
+            match round % 2 {
+                0 => slot.fill(place, digest, 5),
+                _ => slot.replace(digest, 5),
+            }
+            assert_eq!(slot.state().map(|state| (state.kind, state.held_at)), Some((3, 5)));
+            slot.state.load(Acquire)
+        });
+        assert_eq!(words.collect::<std::collections::HashSet<_>>().len(), 1000);
     }
 }

@@ -248,6 +248,30 @@ fn j120_of_a_full_set_the_place_gives_way_that_held_longest_ago() {
 }
 
 #[test]
+fn j120_a_slot_that_is_given_on_has_the_time_of_the_last() {
+    // One set of eight, all of them the same age. The bits of the times have nothing in common.
+    let mut table = Table::of(64);
+    let (first, later) = ((1 << 21) - 1, 1 << 21);
+    (0..8).for_each(|number| holds_at(&mut table, HOME, &format!("user{number}"), first));
+    let home = "2001:db8::1";
+    holds_at(&mut table, home, "alice", later);
+    assert_eq!(right(&mut table, home, later + TTL - 1), Decision::Holds);
+    assert!(matches!(right(&mut table, home, later + TTL), Decision::Granted(_)));
+}
+
+#[test]
+fn j120_places_stand_all_over_the_table() {
+    let mut table = Table::of(4096);
+    let name = |number: u32| format!("user{number}");
+    (0..128).for_each(|number| holds_at(&mut table, HOME, &name(number), NOW));
+    let limiter = table.limiter();
+    let all = (0..128).map(name).filter(|user| {
+        limiter.places.holds(limiter.places.place(at(HOME), user), digest(user, "right"))
+    });
+    assert_eq!(all.count(), 128, "of 512, in sets of eight");
+}
+
+#[test]
 fn j120_an_operator_sees_a_place_that_is_used_up_and_lifts_it() {
     let (alice, home) = ("alice", at(HOME));
     for lift in [
