@@ -88,7 +88,7 @@ is $browser->get('/x', Host => 'evil.com', @FORWARDED)->header('Location'), $LOG
 is $browser->get('/x', Host => $APP, @FORWARDED)->header('Location'), login_for("http://$APP/x"),
     'D55 nor against Host';
 is $browser->raw("GET /x HTTP/1.0\r\nAccept: text/html\r\n\r\n")->header('Location'), $LOGIN,
-    'G93 HTTP/1.0 without Host';
+    'H93 HTTP/1.0 without Host';
 is location($browser, $APP, '/' . 'a' x 2048), $LOGIN, 'D54 an address over 2 KiB is left out';
 
 my $tls = $server->client(port => $tls_port, tls => 1);

@@ -93,7 +93,7 @@ my @others  = (
     'a POST of a script'            => POST   => [ 'Sec-Fetch-Mode' => 'cors', Accept => 'application/json' ],
     'PUT'                           => PUT    => [ Accept => $HTML ],
     'DELETE'                        => DELETE => [ Accept => $HTML ],
-    'a preflight'                   => OPTIONS => [ Origin => 'https://x.example', 'Access-Control-Request-Method' => 'GET' ],
+    'G85 a preflight'               => OPTIONS => [ Origin => 'https://x.example', 'Access-Control-Request-Method' => 'GET' ],
     'curl'                          => GET    => [ Accept => '*/*', 'User-Agent' => 'curl/7.88.1' ],
     'no header at all'              => GET    => [],
     'an empty Accept'               => GET    => [ Accept => '' ],

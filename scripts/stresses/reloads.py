@@ -1,4 +1,4 @@
-"""I104: a storm of reloads under mixed load, beside the same storm without the module."""
+"""I103, I104, I108, I118: a storm of reloads under mixed load, beside the same storm without the module."""
 
 import random
 import threading

@@ -1,4 +1,5 @@
-"""Sessions that are ended while nginx is disturbed: none may be taken that has ended, none refused that has not."""
+"""A23, A26, I106, I107, I113a: sessions that are ended while nginx is disturbed. None may be taken that has ended, none
+refused that has not."""
 
 import random
 import time

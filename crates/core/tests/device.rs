@@ -148,7 +148,7 @@ fn a10_a_device_cookie_is_no_session_and_a_session_no_device() {
 }
 
 #[test]
-fn a09_a_device_of_another_realm_or_key_is_not_known() {
+fn a9_a_device_of_another_realm_or_key_is_not_known() {
     let ring_of = |keys: &str, name: &str| -> KeyRing { ring(keys, name) };
     let other_keys = "first MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDI=\n";
     for (ring, device) in [
@@ -168,7 +168,7 @@ fn a09_a_device_of_another_realm_or_key_is_not_known() {
 }
 
 #[test]
-fn a01_an_altered_device_cookie_is_not_known() {
+fn a1_an_altered_device_cookie_is_not_known() {
     let realm = realm();
     let token = token(&realm, "alice");
     for place in 0..token.len() {

@@ -136,7 +136,7 @@ fn i113a_damaged_records_are_skipped_and_a_trailing_part_is_left_out() {
 }
 
 #[test]
-fn i113_a_journal_is_written_anew_where_that_halves_it() {
+fn i113a_a_journal_is_written_anew_where_that_halves_it() {
     for (records, needed, sparse) in [
         (0, 0, false),
         (1000, 0, false),
