@@ -10,6 +10,7 @@ mod guesser;
 mod model;
 mod places;
 mod table;
+mod told;
 mod tries;
 
 use authgate_core::limit::{Attempt, By, Decision, Digest, DigestKey, LimitReason, Limited};

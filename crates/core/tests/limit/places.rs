@@ -4,11 +4,11 @@ use super::*;
 use authgate_core::limit::{Banned, REMEMBERED};
 use std::collections::HashSet;
 
-const HOME: &str = "192.0.2.7";
-const ELSEWHERE: &str = "192.0.2.8";
+pub(super) const HOME: &str = "192.0.2.7";
+pub(super) const ELSEWHERE: &str = "192.0.2.8";
 
 /// A credential that holds is sent once and checked.
-fn holds_at(table: &mut Table, address: &str, user: &str, now: u64) {
+pub(super) fn holds_at(table: &mut Table, address: &str, user: &str, now: u64) {
     match table.reserve(&basic(address, user, "right"), now) {
         Decision::Granted(tried) => table.settle(tried, Settled::Succeeded, now),
         other => panic!("{other:?}"),
@@ -16,7 +16,7 @@ fn holds_at(table: &mut Table, address: &str, user: &str, now: u64) {
 }
 
 /// A wrong credential is sent; what is answered at once.
-fn wrong(table: &mut Table, address: &str, password: &str, now: u64) -> Decision {
+pub(super) fn wrong(table: &mut Table, address: &str, password: &str, now: u64) -> Decision {
     let decision = table.reserve(&basic(address, "alice", password), now);
     if let Decision::Granted(tried) = decision {
         table.settle(tried, Settled::Failed, now);
@@ -346,60 +346,4 @@ fn j120_with_limit_off_a_place_is_a_cache_and_nobody_is_stopped() {
         }
     }
     assert_eq!(limiter.reserve(&basic(HOME, "alice", "right"), NOW), Decision::Holds);
-}
-
-#[test]
-fn j136_of_what_a_network_is_refused_one_line_is_written_within_find() {
-    let mut table = Table::of(4096);
-    let mut lines = Vec::new();
-    table.exhaust("alice", NOW);
-    table.fail_times(5, &attempt(HOME, "bob"), NOW);
-    for second in 0..300 {
-        for user in ["alice", "bob", "carol"] {
-            let now = NOW + second * 1000;
-            let decision = table.limiter_at(now).reserve(&attempt(HOME, user), now);
-            let Decision::Limited(limited) = decision else { panic!("{decision:?}") };
-            if limited.is_first {
-                lines.push(second);
-            }
-        }
-    }
-    assert_eq!(lines, [0, 120, 240]);
-    // Another network has a line of its own.
-    let decision = table.limiter_at(NOW).reserve(&attempt(ELSEWHERE, "alice"), NOW);
-    assert!(matches!(decision, Decision::Limited(Limited { is_first: true, .. })));
-}
-
-#[test]
-fn j136_of_what_a_place_is_refused_too() {
-    let mut table = Table::of(4096);
-    holds_at(&mut table, HOME, "alice", NOW);
-    let _pending: Vec<_> = (0..5).map(|_| table.grant(&attempt(HOME, "carol"), NOW)).collect();
-    for guess in 0..5 {
-        let _ = wrong(&mut table, HOME, &guess.to_string(), NOW);
-    }
-    let lines = [0, 1, LIMITS.find - 1, LIMITS.find].map(|later| {
-        let now = NOW + later;
-        let decision = table.limiter_at(now).reserve(&basic(HOME, "alice", "right"), now);
-        let Decision::Limited(limited) = decision else { panic!("{decision:?}") };
-        assert_eq!(limited.reason, LimitReason::Place);
-        limited.is_first
-    });
-    assert_eq!(lines, [true, false, false, true]);
-}
-
-#[test]
-fn j136_a_line_pushes_out_no_failure() {
-    let mut table = Table::of(64);
-    table.limits.user_retries = 8;
-    for number in 0..8 {
-        table.fail(&from(number, "alice"), NOW);
-    }
-    let used = table.limiter().used();
-    for number in 1000..100_000 {
-        let decision = table.reserve(&from(number, "alice"), NOW + 1);
-        assert!(matches!(decision, Decision::Limited(_)), "{decision:?}");
-    }
-    assert_eq!(table.limiter().used(), used);
-    assert!((0..8).all(|number| table.limiter().lift_network(network(number))));
 }
