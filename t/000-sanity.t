@@ -1,53 +1,39 @@
 # The module loads; with a realm nginx asks for a login, and without one it is as it was.
 
+use v5.36;
+
 use AuthGate;
-use Test::Nginx::Socket 'no_plan';
+use AuthGate::Mistakes;
+use AuthGate::Server;
+use Test::More;
 
-run_tests();
+my $server = AuthGate::Server->start(<<'EOF_HTTP');
+    authgate_realm ops { users %%USERS%%; keys %%KEYS%%; }
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        root %%DIR%%/html;
+        location / { authgate ops; }
+        location = /open { return 200 "open\n"; }
+    }
+EOF_HTTP
+my $client = $server->client;
 
-__DATA__
+my $open = $client->get('/open');
+is $open->status, 200, 'a location without the gate';
+is $open->body, "open\n", 'and what is there';
 
-=== TEST 1: a location without the gate
---- config
-    location = /open { return 200 "open\n"; }
---- request
-    GET /open
---- response_body
-open
---- error_code: 200
+my $page = $client->get('/hello.txt?x=1', Accept => 'text/html');
+is $page->status, 302, 'a page behind the gate leads to the login page';
+is $page->header('Location'), '/authgate/login?rd=/hello.txt%3Fx%3D1', 'with the way back';
+is $page->header('Cache-Control'), 'no-store', 'and is kept by nobody';
 
-=== TEST 2: a page behind the gate leads to the login page
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; keys $TEST_NGINX_KEYS; }
---- config
-    authgate ops;
---- request
-    GET /index.html?x=1
---- more_headers
-Accept: text/html
---- response_headers
-Location: /authgate/login?rd=/index.html%3Fx%3D1
-Cache-Control: no-store
---- response_body_unlike: works
---- error_code: 302
+my $other = $server->client(headers => [])->get('/hello.txt');
+is $other->status, 401, 'anything else behind the gate is 401';
+is $other->header('WWW-Authenticate'), 'Bearer realm="ops"', 'and says how to ask';
+is $other->header('Cache-Control'), 'no-store', 'and is kept by nobody';
+unlike $_->body, qr/hello from behind/, 'nothing gets out' for $page, $other;
 
-=== TEST 3: anything else behind the gate is 401
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; }
---- config
-    authgate ops;
---- request
-    GET /index.html
---- response_headers
-WWW-Authenticate: Bearer realm="ops"
-Cache-Control: no-store
---- response_body_unlike: works
---- error_code: 401
+is_mistake('a directive that there is not', "authgate_realm ops {\nno_such_directive on; # MARK\n}",
+    'unknown directive "no_such_directive"');
 
-=== TEST 4: a mistake in the configuration is found, with file and line
---- http_config
-    authgate_realm ops { no_such_directive on; }
---- config
---- must_die
---- error_log eval
-qr/\[emerg\] .*unknown directive "no_such_directive" in .*nginx\.conf:\d+/
+done_testing;

@@ -4,40 +4,26 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Server;
+use AuthGate::Mistakes ();
 use POSIX ();
 use Test::More;
 
-my $server = AuthGate::Server->prepare('');
+my $server = AuthGate::Mistakes->server;
 my ($conf, $groups) = map { $server->path($_) } qw(nginx.conf groups);
 AuthGate::write_file($groups, "ops: alice bob\n");
 
-# nginx -t: whether it passed, what it said, and the line that has MARK at its end.
-sub check ($directives) {
-    $server->configure(<<"EOF_HTTP");
-    authgate_realm ops {
-        users %%USERS%%;
-        $directives
-    }
-    server { listen 127.0.0.1:%%PORT%%; authgate ops; }
-EOF_HTTP
-    my @lines = split /\n/, AuthGate::read_file($conf);
-    my ($line) = grep { $lines[$_ - 1] =~ /# MARK$/ } 1 .. @lines;
-    return ($server->check, $line);
+sub realm ($directives) {
+    return "authgate_realm ops {\nusers %%USERS%%;\n$directives\n}\nserver { listen 127.0.0.1:%%PORT%%; authgate ops; }";
 }
 
+sub check ($directives) { return AuthGate::Mistakes::check(realm($directives)) }
+
 sub is_mistake ($name, $directives, $message) {
-    my ($passed, $said, $line) = check($directives);
-    ok !$passed, "I100 $name: refused";
-    my @told = $said =~ /^nginx: \[emerg\] (.*)$/mg;
-    is @told, 1, "I100 $name: in one line" or diag $said;
-    like $told[0], qr/\A$message in \Q$conf\E:$line\z/, "I100 $name: with file and line";
+    AuthGate::Mistakes::is_mistake($name, realm($directives), qr/\A$message/);
 }
 
 sub is_right ($name, $directives = 'groups %%DIR%%/groups;') {
-    my ($passed, $said) = check($directives);
-    ok $passed, "I100 $name: right" or diag $said;
-    unlike $said, qr/\[(?:emerg|alert|warn)\]/, "I100 $name: without a word";
+    AuthGate::Mistakes::is_right($name, realm($directives));
 }
 
 my $GROUPS = 'groups %%DIR%%/groups; # MARK';

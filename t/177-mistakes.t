@@ -3,35 +3,17 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Server;
+use AuthGate::Mistakes qw(check);
 use Test::More;
 
-my $server = AuthGate::Server->prepare('');
-my $conf = $server->path('nginx.conf');
-
-sub check ($http) {
-    $server->configure($http);
-    my $text = AuthGate::read_file($conf);
-    my ($line) = grep { (split /\n/, $text)[$_ - 1] =~ /# MARK$/ } 1 .. ($text =~ tr/\n//);
-    return ($server->check, $line);
-}
-
 sub is_mistake ($http, $message) {
-    my ($passed, $said, $line) = check($http);
     my ($name) = $http =~ /^\s*(.*?)\s*# MARK/m;
-    ok !$passed, "I100 $name: refused";
-    my ($told) = $said =~ /^nginx: \[emerg\] (.*)$/m;
-    like $told // $said, qr/$message/, "I100 $name: said";
-    like $told // $said, qr/ in \Q$conf\E:$line\z/, "I100 $name: with file and line";
-    is scalar(() = $said =~ /\[emerg\]/g), 1, "I100 $name: once";
+    AuthGate::Mistakes::is_mistake($name, $http, $message);
 }
 
 sub is_right ($http, $warnings = 0) {
-    my ($passed, $said) = check($http);
     my ($name) = $http =~ /location (.*)/s;
-    $name = ($name // $http) =~ s/\s+/ /gr;
-    ok $passed, "I100 right: $name" or diag $said;
-    is scalar(() = $said =~ /\[(?:emerg|alert|warn)\]/g), $warnings, "I100 warnings: $name" or diag $said;
+    AuthGate::Mistakes::is_right(($name // $http) =~ s/\s+/ /gr, $http, '', $warnings);
 }
 
 my $realms = "authgate_realm ops { users %%USERS%%; }\n"

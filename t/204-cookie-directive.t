@@ -3,148 +3,47 @@
 use v5.36;
 
 use AuthGate;
-use Test::Nginx::Socket 'no_plan';
+use AuthGate::Mistakes;
+use Test::More;
 
-run_tests();
+sub realm ($name, $directives) { return "authgate_realm $name { users %%USERS%%; $directives }" }
 
-__DATA__
+# One realm with this cookie.
+sub with ($cookie) { return realm('ops', "\ncookie $cookie; # MARK\n") . 'server { listen 127.0.0.1:%%PORT%%; authgate ops; }' }
 
-=== TEST 1: B34 samesite=none with secure=on is taken
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid samesite=none secure=on domain=.example.com; }
---- config
-    location = /t { authgate ops; return 204; }
---- request
-    GET /t
---- error_code: 204
+# Two realms in one server.
+sub both ($ops, $dev) {
+    return realm('ops', $ops) . realm('dev', $dev) . <<'EOF_SERVER';
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location = /a { authgate ops; return 204; }
+        location = /b { authgate dev; return 204; }
+    }
+EOF_SERVER
+}
 
-=== TEST 2: B34 samesite=none without secure=on
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid samesite=none; }
---- config
---- must_die
---- error_log
-[emerg]
-"samesite=none" requires "secure=on"
---- no_error_log
-[alert]
+is_right('B34 samesite=none with secure=on', with('sid samesite=none secure=on domain=.example.com'));
+is_right('B34 two realms of one server with names of their own', both('', 'path /dev/; cookie dev;'));
+is_right('B34 two realms with the same cookie name in two servers', realm('ops', '') . realm('dev', '') . <<'EOF_SERVERS');
+    server { listen 127.0.0.1:%%PORT%%; location = /a { authgate ops; return 204; } }
+    server { listen 127.0.0.1:%%PORT_2%%; location = /b { authgate dev; return 204; } }
+EOF_SERVERS
 
-=== TEST 3: B34 samesite=none with secure=off
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid samesite=none secure=off; }
---- config
---- must_die
---- error_log
-"samesite=none" requires "secure=on"
---- no_error_log
-[alert]
+for my $case (
+    ['samesite=none without secure=on', 'sid samesite=none', '"samesite=none" requires "secure=on"'],
+    ['samesite=none with secure=off', 'sid samesite=none secure=off', '"samesite=none" requires "secure=on"'],
+    ['__Host- written in the name', '__Host-sid', '__Host-'],
+    ['__Host- in other case', '__hOST-sid', '__Host-'],
+    ['a name that cannot stand in a cookie', '"a;b"', 'invalid cookie name'],
+    ['an unknown value', 'sid samesite=maybe', 'invalid parameter "samesite=maybe" in "cookie" directive'],
+    ['a parameter twice', 'sid secure=on secure=off', 'invalid parameter "secure=off" in "cookie" directive'],
+    ['a domain with a line break', 'sid "domain=a.com\r\nX: y"', 'invalid cookie domain'],
+) {
+    my ($name, $cookie, $message) = @$case;
+    is_mistake("B34 $name", with($cookie), quotemeta $message);
+}
+is_mistake('B34 two realms of one server with the same cookie name', both('', 'path /dev/;'), 'same cookie name');
+is_mistake('B34 two realms of which one is named as the device cookie of the other',
+    both('cookie sid;', 'path /dev/; cookie sid-device;'), 'same cookie name');
 
-=== TEST 4: B34 __Host- written in the name
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie __Host-sid; }
---- config
---- must_die
---- error_log
-[emerg]
-__Host-
---- no_error_log
-[alert]
-
-=== TEST 5: B34 __Host- in other case
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie __hOST-sid; }
---- config
---- must_die
---- error_log
-[emerg]
-__Host-
---- no_error_log
-[alert]
-
-=== TEST 6: B34 a name that cannot stand in a cookie
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie "a;b"; }
---- config
---- must_die
---- error_log
-invalid cookie name
---- no_error_log
-[alert]
-
-=== TEST 7: B34 an unknown value
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid samesite=maybe; }
---- config
---- must_die
---- error_log
-invalid parameter "samesite=maybe" in "cookie" directive
---- no_error_log
-[alert]
-
-=== TEST 8: B34 a parameter twice
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid secure=on secure=off; }
---- config
---- must_die
---- error_log
-invalid parameter "secure=off" in "cookie" directive
---- no_error_log
-[alert]
-
-=== TEST 9: B34 a domain with a line break
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid "domain=a.com\r\nX: y"; }
---- config
---- must_die
---- error_log
-invalid cookie domain
---- no_error_log
-[alert]
-
-=== TEST 10: B34 two realms of one server with the same cookie name
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; }
-    authgate_realm dev { users $TEST_NGINX_USERS; path /dev/; }
---- config
-    location = /a { authgate ops; return 204; }
-    location = /b { authgate dev; return 204; }
---- must_die
---- error_log
-same cookie name
---- no_error_log
-[alert]
-
-=== TEST 11: B34 two realms of one server with names of their own
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; }
-    authgate_realm dev { users $TEST_NGINX_USERS; path /dev/; cookie dev; }
---- config
-    location = /a { authgate ops; return 204; }
-    location = /b { authgate dev; return 204; }
---- request
-    GET /a
---- error_code: 204
-
-=== TEST 12: B34 two realms of which one is named as the device cookie of the other
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; cookie sid; }
-    authgate_realm dev { users $TEST_NGINX_USERS; path /dev/; cookie sid-device; }
---- config
-    location = /a { authgate ops; return 204; }
-    location = /b { authgate dev; return 204; }
---- must_die
---- error_log
-same cookie name
---- no_error_log
-[alert]
-
-=== TEST 13: B34 two realms with the same cookie name in two servers
---- http_config
-    authgate_realm ops { users $TEST_NGINX_USERS; }
-    authgate_realm dev { users $TEST_NGINX_USERS; }
-    server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1; location = /b { authgate dev; return 204; } }
---- config
-    location = /a { authgate ops; return 204; }
---- request
-    GET /a
---- error_code: 204
+done_testing;

@@ -3,38 +3,24 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Server;
+use AuthGate::Mistakes ();
 use Test::More;
-
-my $server = AuthGate::Server->prepare('');
-my $conf   = $server->path('nginx.conf');
 
 my $LOGIN  = 'login_url https://login.example.test/authgate/login;';
 my $KEYS   = 'keys %%KEYS%%;';
 my $DOMAIN = 'cookie authgate domain=example.test;';
 
-# A realm with these directives; MARK ends the line that a mistake is told of.
-sub check (@directives) {
-    my $inside = join '', map { "$_\n" } @directives;
-    $server->configure("authgate_realm ops {\nusers %%USERS%%;\n$inside} # END\nserver { listen 127.0.0.1:%%PORT%%; }");
-    my $text = AuthGate::read_file($conf);
-    my ($line) = grep { (split /\n/, $text)[ $_ - 1 ] =~ /# MARK$/ } 1 .. ($text =~ tr/\n//);
-    ($line) = grep { (split /\n/, $text)[ $_ - 1 ] =~ /# END$/ } 1 .. ($text =~ tr/\n//) if !$line;
-    return ($server->check, $line);
+# A realm with these directives. A mistake is told of the line with the mark, else of the realm's end.
+sub realm (@directives) {
+    my $end = (grep { /# MARK/ } @directives) ? '' : ' # MARK';
+    return join "\n", 'authgate_realm ops {', 'users %%USERS%%;', @directives, "}$end", 'server { listen 127.0.0.1:%%PORT%%; }';
 }
 
 sub is_mistake ($message, @directives) {
-    my ($passed, $said, $line) = check(@directives);
-    ok !$passed, "I100 refused: @directives";
-    my ($told) = $said =~ /^nginx: \[emerg\] (.*)$/m;
-    is $told // $said, "$message in $conf:$line", 'I100 and said why, with file and line';
+    AuthGate::Mistakes::is_mistake("@directives", realm(@directives), qr/\A\Q$message\E in /);
 }
 
-sub is_right (@directives) {
-    my ($passed, $said) = check(@directives);
-    ok $passed, "I100 right: @directives" or diag $said;
-    unlike $said, qr/\[(?:emerg|alert|warn)\]/, 'I100 without a word';
-}
+sub is_right (@directives) { AuthGate::Mistakes::is_right("@directives", realm(@directives)) }
 
 is_right($LOGIN, $KEYS, $DOMAIN);
 is_right($DOMAIN, $KEYS, $LOGIN, 'return_hosts .example.test *.Example.test example.test *.a.example.test;');
@@ -49,12 +35,12 @@ is_mistake(qq(host "$_" in "return_hosts" $NO_SESSION), $DOMAIN, $KEYS, $LOGIN, 
 is_mistake(qq(host "$_" in "login_url" $NO_SESSION), $DOMAIN, $KEYS, "login_url https://$_:8443/authgate/login; # MARK")
     for qw(login.example.org test 192.0.2.7 [::1]);
 for my $cookie ('', 'cookie authgate;') {
-    my ($passed, $said, $line) = check($cookie, 'return_hosts app.example.test .example.org; # MARK');
+    my ($passed, $said, $place) = AuthGate::Mistakes::check(realm($cookie, 'return_hosts app.example.test .example.org; # MARK'));
     ok $passed, "J138 no domain: nginx -t passes: $cookie";
     my @told = $said =~ /\[warn\] (.*)$/mg;
     is_deeply \@told, ['"return_hosts" without "domain=" in "cookie": the session cookie stays with the host of the login '
             . 'page, and who is sent back to "app.example.test" has no session there; give the cookie a domain that has both '
-            . "in $conf:$line"], 'J138 with a warning that names file and line';
+            . "in $place"], 'J138 with a warning that names file and line';
 }
 
 is_mistake('"login_url" requires "keys" in realm "ops"',                          $LOGIN, $DOMAIN);

@@ -3,44 +3,17 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Server;
+use AuthGate::Mistakes;
 use AuthGate::Users;
 use Test::More;
 
-my $server = AuthGate::Server->prepare('');
-my $conf = $server->path('nginx.conf');
+my $server = AuthGate::Mistakes->server;
 
 AuthGate::write_file($server->path('broken-keys'),
     "first Y2FuYXJ5LWtleS1vZi10aGUtZmlyc3Qtc2lnbmluZy0=\n\nsecond canary\n");
 chmod 0600, $server->path('broken-keys');
 AuthGate::write_file($server->path('empty'), '');
 AuthGate::write_file($server->path('weak'), "alice:{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=\n");
-
-# Says whether nginx -t passes, what it says, and the number of the line that has MARK at its end.
-sub check ($http, $main = '') {
-    $server->{option}{main} = $main;
-    $server->configure($http);
-    my $text = AuthGate::read_file($conf);
-    my ($line) = grep { (split /\n/, $text)[$_ - 1] =~ /# MARK$/ } 1 .. ($text =~ tr/\n//);
-    my ($passed, $said) = $server->check;
-    return ($passed, $said, $line);
-}
-
-sub is_mistake ($name, $http, $message, $main = '') {
-    my ($passed, $said, $line) = check($http, $main);
-    ok !$passed, "I100 $name: refused";
-    my ($told) = $said =~ /^nginx: \[emerg\] (.*)$/m;
-    like $told // $said, qr/$message/, "I100 $name: said";
-    like $told // $said, qr/ in \Q$conf\E:$line\z/, "I100 $name: with file and line" if $line;
-    unlike $said, qr/canary|Y2FuYXJ5/, "I100 $name: no secret is told";
-    return $said;
-}
-
-sub is_right ($name, $http, $main = '') {
-    my ($passed, $said) = check($http, $main);
-    ok $passed, "I100 $name: right" or diag $said;
-    is scalar(() = $said =~ /\[(?:emerg|alert|warn)\]/g), 0, "I100 $name: without a word";
-}
 
 # A realm with one directive on a line of its own.
 sub realm ($directive, $name = 'ops') {

@@ -5,11 +5,10 @@
 use v5.36;
 
 use AuthGate;
-use AuthGate::Server;
+use AuthGate::Mistakes;
 use Test::More;
 
-my $server = AuthGate::Server->prepare('');
-my $conf   = $server->path('nginx.conf');
+my $server = AuthGate::Mistakes->server;
 
 # right: a value. wrong: bad ones. many: takes any number of words. again: may stand twice.
 my %INSIDE = (
@@ -20,7 +19,7 @@ my %INSIDE = (
     path         => { right => '/gate/', wrong => ['gate', '/gate', 'gate/', '/', '//', '/../'] },
     login_url    => { right => 'https://a.example/x', with => 'keys %%KEYS%%; cookie c domain=a.example;',
         wrong => ['/login', 'ftp://a.example/x', 'https://a.example', 'https://b@a.example/x'] },
-    return_hosts => { right => 'a.example', many => 1, wrong => ['https://a.example', '*', 'a.example:1'] },
+    return_hosts => { with => 'cookie authgate domain=a.example;', right => 'a.example', many => 1, wrong => ['https://a.example', '*', 'a.example:1'] },
     forwarded    => { right => '127.0.0.1', many => 1, wrong => ['localhost', '192.0.2.0/33', 'unix:/x', '::/129'] },
     cookie       => { right => 'gate', many => 1, wrong => ['"a b"', '__Host-a', 'a secure=1', 'a samesite=none', '""'] },
     session      => { right => 'idle=1h', many => 1, wrong => ['idle=0', 'idle=2h max=1h', 'renew=no', 'max=', '1h'] },
@@ -74,28 +73,6 @@ my %PLACE = (
 );
 delete $PLACE{types};
 
-sub check ($http, $main = '') {
-    $server->{option}{main} = $main;
-    $server->configure($http);
-    my @lines = split /\n/, AuthGate::read_file($conf);
-    my ($line) = grep { $lines[ $_ - 1 ] =~ /# MARK$/ } 1 .. @lines;
-    return ($server->check, $line);
-}
-
-sub is_mistake ($name, $http, $main = '') {
-    my ($passed, $said, $line) = check($http, $main);
-    ok !$passed, "I100 $name: refused";
-    my @told = $said =~ /^nginx: \[emerg\] (.*)$/mg;
-    is scalar @told, 1, "I100 $name: told once" or diag $said;
-    like $told[0] // '', qr/ in \Q$conf\E:$line\z/, "I100 $name: with file and line";
-    unlike $said, qr/canary|Y2FuYXJ5|panic/, "I100 $name: no secret is told";
-}
-
-sub is_right ($name, $http) {
-    my ($passed, $said) = check($http);
-    ok $passed, "I100 $name: right" or diag $said;
-}
-
 AuthGate::write_file($server->path('groups'), "sre: alice\n");
 
 for my $name (@inside) {
@@ -113,7 +90,7 @@ for my $name (@inside) {
         next if $elsewhere eq 'upstream' && $name =~ /^(?:zone|state)$/;
         is_mistake("$name in $elsewhere", $PLACE{$elsewhere}->("$name $right; # MARK"));
     }
-    is_mistake("$name in main", "server { $listen }", "$name $right; # MARK");
+    is_mistake("$name in main", "server { $listen }", '', "$name $right; # MARK");
 }
 
 for my $name (@outside) {
@@ -129,7 +106,7 @@ for my $name (@outside) {
         elsif ($block && $place eq 'realm') { is_mistake("$name in $place", $PLACE{$place}->("$name $right # MARK")) }
         else { is_mistake("$name in $place", $PLACE{$place}->("$text # MARK")) }
     }
-    is_mistake("$name in main", "server { $listen }", "$text # MARK");
+    is_mistake("$name in main", "server { $listen }", '', "$text # MARK");
     is_mistake("$name without value", $PLACE{$first}->("$with\n$name" . ($block ? ' { }' : ';') . ' # MARK')) if !$none;
     is_mistake("$name with four values", $PLACE{$first}->("$with\n$name $right a b c; # MARK")) if !$many && !$block;
     is_mistake("$name twice", $PLACE{$first}->("$with $text\n$text # MARK")) if !$again;

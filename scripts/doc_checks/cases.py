@@ -15,8 +15,8 @@ CATALOGUE = "docs/cases.md"
 CASE = r"(?:A[1-9]|[A-N][1-9]\d{1,2}[a-d]?)(?!\w)"
 SEVERAL = rf"{CASE}(?:(?:, | and | to |–| ){CASE})*"
 SPAN = re.compile(rf"({CASE})(?: to |–)({CASE})")
-# At the beginning of a string, of a comment, or of the name of a block of Test::Nginx.
-BEGINNING = re.compile(rf"""(?:["'`]|^ *(?:#|//)[- ]*|^=== TEST \d+: )({SEVERAL})(?=[\s:.,;]|$)""", re.MULTILINE)
+# At the beginning of a string or of a comment.
+BEGINNING = re.compile(rf"""(?:["'`]|^ *(?:#|//)[- ]*)({SEVERAL})(?=[\s:.,;]|$)""", re.MULTILINE)
 # The attribute may have others, and comments, behind it.
 TEST = re.compile(r"#\[test\]\s*(?:(?:#\[.*|//.*)\s*)*fn (\w+)")
 PREFIX = re.compile(SEVERAL, re.IGNORECASE)

@@ -2,17 +2,7 @@ package AuthGate;
 
 # What the tests share: the module under test, fixed users and keys, where logs go.
 #
-# A test of single requests is written with Test::Nginx::Socket:
-#
-#     use AuthGate;
-#     use Test::Nginx::Socket 'no_plan';
-#     run_tests();
-#
-# Its blocks may name $TEST_NGINX_USERS and $TEST_NGINX_KEYS in the configuration, and must not have
-# a "location /": Test::Nginx adds one, which serves html/. A block that says nothing about
-# the error log asserts that it has neither [alert] nor [emerg].
-#
-# A test of several steps (sign in, then ask) is written with AuthGate::Server.
+# A test is written with AuthGate::Server.
 #
 # Every secret below contains "canary", and scripts/test looks for it in every log (I115).
 
@@ -122,20 +112,9 @@ sub free_port () {
     die 'no free port';
 }
 
-# Test::Nginx takes its settings from the environment when it is loaded, so this module comes first.
-# Debug lines show request headers whole, so info is the level at which no secret may be seen.
 die "no $MODULE: run scripts/build first\n" if $MODULE && !-e $MODULE;
-File::Path::make_path($LOGS, "$TARGET/servroot");
+File::Path::make_path($LOGS);
 unlink glob "$LOGS/$TEST.*";
-$ENV{TEST_NGINX_BINARY}       //= $NGINX;
-$ENV{TEST_NGINX_PORT}         //= free_port();
-$ENV{TEST_NGINX_SERVROOT}     //= "$TARGET/servroot/$TEST";
-$ENV{TEST_NGINX_LOG_LEVEL}    //= 'info';
-$ENV{TEST_NGINX_LOAD_MODULES} //= $MODULE;
-$ENV{TEST_NGINX_ERROR_LOG}    //= "$LOGS/$TEST.error.log";
-$ENV{TEST_NGINX_USERS}        //= write_file("$DIRECTORY/users", $USERS);
-$ENV{TEST_NGINX_KEYS}         //= write_file("$DIRECTORY/keys",  $KEYS);
-chmod 0600, $ENV{TEST_NGINX_KEYS};
 
 # What sanitizers see ends the process, and fails the test file whatever that makes of it.
 sub take_reports () {
@@ -170,26 +149,5 @@ sub make_certificate ($certificate, $key) {
     );
     system(join(' ', map { quotemeta } @command) . ' 2>/dev/null') == 0 or die "openssl failed";
 }
-
-sub set_up_test_nginx () {
-    Test::Nginx::Socket::master_on();
-    Test::Nginx::Socket::no_long_string();
-    Test::Nginx::Socket::add_block_preprocessor(
-        sub ($block) {
-            $block->set_value(suppress_stderr => 1) if defined $block->must_die;
-            return if defined $block->no_error_log || defined $block->error_log;
-            my @never = defined $block->must_die ? ('[alert]') : ('[alert]', '[emerg]');
-            $block->set_value(no_error_log => join "\n", @never);
-        }
-    );
-    Test::Nginx::Socket::add_test_cleanup_handler(
-        sub {
-            append_file("$LOGS/$TEST.access.log",
-                read_file("$ENV{TEST_NGINX_SERVROOT}/logs/access.log"));
-        }
-    );
-}
-
-INIT { set_up_test_nginx() if $INC{'Test/Nginx/Socket.pm'} }
 
 1;
