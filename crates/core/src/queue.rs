@@ -185,6 +185,13 @@ mod tests {
     }
 
     #[test]
+    fn later_tickets_are_greater() {
+        let mut next = Ticket::default();
+        let (first, second) = (Ticket::take(&mut next), Ticket::take(&mut next));
+        assert!(first < second);
+    }
+
+    #[test]
     fn one_network_is_served_in_order() {
         assert_eq!(served(queue_of((0..5).map(|ticket| (FLOOD, ticket)))), [0, 1, 2, 3, 4]);
         let comes_back = [4, 2, 3].map(|ticket| (FLOOD, ticket));

@@ -191,6 +191,8 @@ fn j122_no_character_becomes_another_one() {
         let text = c.to_string();
         for form in [composed.normalize(&text), decomposed.normalize(&text)] {
             assert!(!form.contains(['/', '\\', '%', '?', '#', ';']), "{c:?} is {form:?}");
+            // Those that fractions and units are written with.
+            assert!(!form.contains(['\u{2044}', '\u{2215}', '\u{2216}']), "{c:?} is {form:?}");
             // Dots beside letters are none of a dot segment: U+33C2 is "a.m.".
             assert!(form.contains(|c: char| c != '.'), "{c:?} is {form:?}");
             assert!(!form.contains(char::is_control), "{c:?} is {form:?}");
@@ -198,6 +200,16 @@ fn j122_no_character_becomes_another_one() {
         plain += 1;
     }
     assert!(plain > 1_000_000, "{plain}");
+}
+
+/// What no normal form says: taken for a slash or a dot by who knows no better, or nothing to be seen.
+#[test]
+fn j122_no_character_looks_like_another_one_or_like_none() {
+    for c in "\u{29f5}\u{29f8}\u{29f9}\u{3002}\u{115f}\u{1160}\u{3164}\u{ffa0}".chars() {
+        for target in [format!("/a{c}b"), format!("/{c}"), format!("/a/{c}/b")] {
+            assert_eq!(plain_path(target.as_bytes()), None, "{c:?}");
+        }
+    }
 }
 
 /// Somebody who reads a target and opens what is there.

@@ -210,6 +210,8 @@ sub make_certificate ($self) {
 
 sub stop ($self, $signal = 'TERM') {
     my $pid = delete $self->{pid} or return;
+    # nginx's master kills the workers that TERM has not ended within a second, which on a busy machine happens.
+    push $self->{alerts}->@*, qr/worker process \d+ exited on signal 9/ if $signal eq 'TERM' && !$self->was_killed;
     kill $signal => $pid;
     my $gone = eval {
         wait_until { waitpid($pid, POSIX::WNOHANG()) == $pid } 25, 'nginx to stop';
@@ -222,6 +224,9 @@ sub stop ($self, $signal = 'TERM') {
     @running = grep { $_ != $self } @running;
     $self->check_logs;
 }
+
+# Whether a worker was killed before nginx was told to stop.
+sub was_killed ($self) { return $self->error_log =~ /\[alert\] .*exited on signal 9/ }
 
 sub check_logs ($self) {
     my @alerts = grep { /\[(?:alert|emerg)\]/ } split /^/, $self->error_log;
