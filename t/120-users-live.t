@@ -58,7 +58,7 @@ sub exchange ($content) {
 
 sub is_seen ($name, $probe, $wanted) {
     my $delay = $workers->settle($probe, $wanted);
-    ok defined $delay && $delay < 1, "A22 $name: every worker says \"$wanted\" within a second"
+    is_within $delay, 1, "A22 $name: every worker says \"$wanted\" within a second"
         or diag explain $delay // $workers->each_says($probe);
     $longest = $delay if defined $delay && $delay > $longest;
 }

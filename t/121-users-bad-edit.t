@@ -44,7 +44,7 @@ sub repair ($name) {
     AuthGate::write_file("$file.new", $good[++$edit]);
     rename "$file.new", $file or die "rename: $!";
     my $delay = $workers->settle($alice, "200 edit-$edit");
-    ok defined $delay && $delay < 1, "I113 $name: the next good edit is taken by every worker";
+    is_within $delay, 1, "I113 $name: the next good edit is taken by every worker";
 }
 
 # All workers have looked at a file that has been still for so long, whatever they make of it.
@@ -137,7 +137,7 @@ sub write_slowly ($content) {
     ok defined $longest, 'I113 a slow writer: the last good set holds as long as it writes';
     cmp_ok $longest, '<', 0.17, 'I113 a slow writer: it was not held up itself';
     my $delay = $workers->settle($alice, '200 edit-' . ++$edit);
-    ok defined $delay && $delay < 1, 'I113 a slow writer: every worker takes what it has written in the end';
+    is_within $delay, 1, 'I113 a slow writer: every worker takes what it has written in the end';
     is lines(), $before, 'I113 a slow writer: no line about a file by halves';
 }
 

@@ -27,7 +27,7 @@ sub content ($group) { return $AuthGate::USERS =~ s/groups=\Kops,sre/$group/r }
 
 sub is_seen ($name, $group) {
     my $delay = $workers->settle($groups, $group);
-    ok defined $delay && $delay < 1, "I113 $name: every worker has it within a second"
+    is_within $delay, 1, "I113 $name: every worker has it within a second"
         or diag explain $delay // $workers->each_says($groups);
 }
 

@@ -44,7 +44,7 @@ sub refused_by (@requests) {
 }
 
 sub within ($seconds, $limit, $name) {
-    ok defined $seconds && $seconds < $limit, $name or diag $seconds // 'never';
+    is_within $seconds, $limit, $name;
 }
 
 # A reload: with memory of the same size, old and new workers share it; with another they do not.

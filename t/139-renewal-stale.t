@@ -42,7 +42,7 @@ sub wait_until_due ($cookie) {
 
 # All workers, as long as it takes; and then for a while.
 sub come_to_say ($cookie, $wanted, $name) {
-    my $after = $workers->settle(sub ($pid) { says($pid, $cookie) }, $wanted, 5);
+    my $after = $workers->settle(sub ($pid) { says($pid, $cookie) }, $wanted);
     ok defined $after, "I113a $name: $wanted" or diag explain $workers->each_says(sub ($pid) { says($pid, $cookie) });
     note sprintf '%s: after %.2f s', $name, $after // -1;
 }

@@ -54,7 +54,7 @@ sub is_seen ($name, %wanted) {
     for my $user (sort keys %wanted) {
         my $delay = $workers->settle(user($user), $wanted{$user});
         my $since = Time::HiRes::time() - $from;
-        ok defined $delay && $since < 1, "A22 $name: every worker says \"$wanted{$user}\" of $user within a second"
+        is_within $delay && $since, 1, "A22 $name: every worker says \"$wanted{$user}\" of $user within a second"
             or diag explain $workers->each_says(user($user));
         $longest = $since if $since > $longest;
     }

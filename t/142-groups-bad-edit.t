@@ -47,7 +47,7 @@ sub repair ($name) {
     $edit++;
     exchange($groups, "edit-$edit: alice\n");
     my $delay = $workers->settle(of('alice'), "200 edit-$edit");
-    ok defined $delay && $delay < 1, "I113 $name: the next good edit is taken by every worker";
+    is_within $delay, 1, "I113 $name: the next good edit is taken by every worker";
 }
 
 # All workers have looked at a file that has been still for so long, whatever they make of it.

@@ -43,7 +43,7 @@ sub changes ($name, $to, $status, @headers) {
     AuthGate::write_file($server->path('users.new'), $to);
     rename $server->path('users.new'), $server->path('users');
     my $seconds = $workers->settle(status_of('/hello.txt', @headers), $status);
-    ok defined $seconds && $seconds < 1.5, "G79 $name: $status in every worker within a second"
+    is_within $seconds, 1.5, "G79 $name: $status in every worker within a second"
         or diag $seconds // 'never';
     ok $workers->hold(status_of('/hello.txt', @headers), $status, 0.5), "G79 $name: and it stays so";
 }
@@ -82,7 +82,7 @@ is_deeply $workers->each_says(status_of('/sre', @alice)), { map { $_ => 'ok' } $
 $seen = logins();
 AuthGate::write_file($server->path('users'), $AuthGate::USERS =~ s/groups=ops,sre/groups=ops/r);
 my $seconds = $workers->settle(status_of('/sre', @alice), 'forbidden');
-ok defined $seconds && $seconds < 1.5, 'G79 out of the group: 403 in every worker within a second';
+is_within $seconds, 1.5, 'G79 out of the group: 403 in every worker within a second';
 is_deeply $workers->each_says(status_of('/hello.txt', @alice)), { map { $_ => 'ok' } $workers->pids },
     'G79 out of the group: still alice';
 is logins(), $seen, 'G79 out of the group: without another check';

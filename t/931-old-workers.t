@@ -80,7 +80,7 @@ for my $name (sort keys %before) {
     my $users   = AuthGate::read_file($server->path('users'));
     AuthGate::write_file($server->path('users'), $users =~ s/^half\n//mr) if $name =~ /mistake/;
     my $seconds = seconds_to_go();
-    cmp_ok $seconds, '<', $AT_ONCE, "I108 $name: the old worker goes at once" or diag $seconds;
+    is_within $seconds, $AT_ONCE, "I108 $name: the old worker goes at once";
     AuthGate::Server::wait_until { $server->workers == 1 } 20, 'the new worker';
     is $alice->get('/hello.txt')->status, 200, "I108 $name: the new one works";
 }
@@ -106,7 +106,7 @@ for my $name (sort keys %before) {
 my @all   = ($server->pid, $server->workers);
 my $began = Time::HiRes::time();
 $server->stop('QUIT');
-cmp_ok Time::HiRes::time() - $began, '<', $AT_ONCE, 'I108 QUIT: all of nginx goes at once';
+is_within Time::HiRes::time() - $began, $AT_ONCE, 'I108 QUIT: all of nginx goes at once';
 is_deeply [grep { is_alive($_) } @all], [], 'I108 QUIT: all of it';
 my $log = AuthGate::read_file("$AuthGate::LOGS/$server->{name}.error.log");
 like $log, qr/gracefully shutting down/, 'I108 (the log)';

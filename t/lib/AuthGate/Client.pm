@@ -34,7 +34,7 @@ sub new ($class, %option) {
         path    => '/authgate/',
         headers => [@NAVIGATION],
         cookies => {},
-        timeout => 20,
+        timeout => 60,
         %option,
     }, $class;
 }

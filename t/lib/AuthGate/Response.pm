@@ -7,7 +7,7 @@ use v5.36;
 use Time::HiRes ();
 
 # Reads one response; what a pipelined connection holds after it stays in the socket's buffer.
-sub read ($class, $socket, $method, $timeout = 20) {
+sub read ($class, $socket, $method, $timeout = 60) {
     my $self = bless { head => '', body => '', headers => [], status => 0 }, $class;
     local $SIG{ALRM} = sub { die "no answer within $timeout s\n" };
     alarm $timeout;

@@ -81,7 +81,7 @@ sub each_says ($self, $probe) {
 
 # Asks until each worker has said what is wanted. Returns the seconds until the last did, or undef
 # after $seconds.
-sub settle ($self, $probe, $wanted, $seconds = 10) {
+sub settle ($self, $probe, $wanted, $seconds = 60) {
     my $from    = Time::HiRes::time();
     my @waiting = $self->pids;
     while (@waiting = grep { $probe->($_) ne $wanted } @waiting) {
