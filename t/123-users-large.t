@@ -38,10 +38,16 @@ sub check ($content) {
     return (@said, $took);
 }
 
-# Writes the file and asks both workers all the time. Returns how long it took until they all had it,
+# At once, so that nobody reads one half.
+sub exchange ($content) {
+    AuthGate::write_file("$file.new", $content);
+    rename "$file.new", $file or die $!;
+}
+
+# Exchanges the file and asks both workers all the time. Returns how long it took until they all had it,
 # and the longest that any request had to wait meanwhile.
 sub ask_meanwhile ($content, $wanted) {
-    AuthGate::write_file($file, $content);
+    exchange($content);
     my ($from, $worst) = (Time::HiRes::time(), 0);
     my %waiting = map { $_ => 1 } $workers->pids;
     while (%waiting && Time::HiRes::time() < $from + 20) {
@@ -125,13 +131,13 @@ for my $name (sort keys %mistake) {
     is_within $took, 2 * $AuthGate::SLOWER, "I117 $name: in bounded time";
 
     my $before = complaints();
-    AuthGate::write_file($file, $content);
+    exchange($content);
     AuthGate::Server::wait_until { complaints() > $before } 5, 'a line in the log';
     ok $workers->hold($alice_is, 200, 0.8), "I117 $name, live: the last good set holds";
     my @lines = complaints();
     is @lines, $before + 1, "I117 $name, live: one line";
     like $lines[-1], qr{"\Q$file\E:$line": \Q$reason\E}, "I117 $name, live: with file and line";
-    AuthGate::write_file($file, $AuthGate::USERS);
+    exchange($AuthGate::USERS);
 }
 $server->expect_alert(qr/\[emerg\] .*users\.checked:/);
 

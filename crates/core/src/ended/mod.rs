@@ -164,11 +164,6 @@ impl Ended<'_> {
         Record::Users { part: 0, of: 1, issued_until: last_made(after(last), now) }
     }
 
-    /// Whether all sessions of this user that were made at `issued_at` or before have ended.
-    pub fn has_ended_all_of(&self, user: UserTag, issued_at: u64) -> bool {
-        self.earliest_of(user).issued_at > issued_at
-    }
-
     /// All that has ended, to be written down: applied in this order to an empty table of whatever
     /// size, it forgets nothing. Gives up on the way what is spent. The caller holds the zone's
     /// lock. `now` in Unix seconds.

@@ -134,3 +134,8 @@ fn j123_what_was_put_off_ends_too_and_is_never_dated_too_far_ahead() {
         );
     }
 }
+
+#[test]
+fn clocks_may_differ_by_half_of_what_is_believed() {
+    assert_eq!((MADE_AHEAD, MAX_SKEW), (30, 60));
+}

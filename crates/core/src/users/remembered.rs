@@ -60,9 +60,7 @@ impl Remembered {
 
     /// Whether a file is to be written, to say the same as `new`.
     pub fn is_other_than(bytes: &[u8], new: &Generations, ring: &KeyRing) -> bool {
-        let by_first = File::parse(bytes).is_some_and(|it| *it.key_id == ring.signing_key_id());
-        let known = Self::Known(ring.generation_key().clone(), new.clone());
-        !by_first || Self::decode(bytes, ring) != known
+        Self::decode(bytes, ring) != Self::Known(ring.generation_key().clone(), new.clone())
     }
 }
 
@@ -157,6 +155,17 @@ mod tests {
         let known = Remembered::Known(ring.generation_key().clone(), new.clone());
         assert_eq!(Remembered::decode(&bytes, &ring), known);
         assert!(!Remembered::is_other_than(&bytes, &new, &ring));
+    }
+
+    #[test]
+    fn j123_the_longest_file_is_of_a_million_users() {
+        let ring = ring(FIRST);
+        let length = |count: u64| {
+            let users = (0..count).map(|number| (UserTag(number), number)).collect();
+            Remembered::encode(&Generations::sorted(users), &ring, RANDOM).len() as u64
+        };
+        assert_eq!(length(1) - length(0), 16);
+        assert_eq!(length(0) + 1_000_000 * 16, MAX_LENGTH);
     }
 
     #[test]
