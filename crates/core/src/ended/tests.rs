@@ -139,3 +139,14 @@ fn j123_what_was_put_off_ends_too_and_is_never_dated_too_far_ahead() {
 fn clocks_may_differ_by_half_of_what_is_believed() {
     assert_eq!((MADE_AHEAD, MAX_SKEW), (30, 60));
 }
+
+/// Else each look would go through all that has ended.
+#[test]
+fn a23_entries_stand_all_over_the_table() {
+    let head = Head::default();
+    let slots: [Slot; 1024] = core::array::from_fn(|_| Slot::default());
+    let ended = Ended { head: &head, slots: &slots, buckets: &[] };
+    let spread = 1 << 54;
+    let homes = (0..1024).map(|number| ended.home([number * spread, 0]));
+    assert_eq!(homes.collect::<std::collections::HashSet<_>>().len(), 1024);
+}
