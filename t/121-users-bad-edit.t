@@ -107,37 +107,38 @@ bad_edit(
     }
 }
 
-# A slow writer: a file that still grows is not read. A pause of 200 ms would be a file by halves, so
-# a round in which this process itself was held up does not count.
+# A slow writer: a file that still grows is not read. A pause of 200 ms would be a file by halves, so a round in which
+# this process itself was held up does not count. Gives whether the last good set held, and the longest pause.
 sub write_slowly ($content) {
-    my $longest = 0;
+    my ($holds, $longest, $last) = (1, 0, Time::HiRes::time());
     open my $out, '>:raw', $file or die $!;
     $out->autoflush(1);
-    my $last = Time::HiRes::time();
+    my $now = sub { my $pause = Time::HiRes::time() - $last; $longest = $pause if $pause > $longest };
     for my $piece ($content =~ /.{1,24}/gs) {
         print $out $piece;
-        my $now = Time::HiRes::time();
-        $longest = $now - $last if $now - $last > $longest;
-        $last = $now;
-        return if grep { $alice->($_) ne "200 edit-$edit" } $workers->pids;
+        $now->();
+        $last  = Time::HiRes::time();
+        $holds = !grep { $alice->($_) ne "200 edit-$edit" } $workers->pids;
+        $now->();
+        last if !$holds;
         Time::HiRes::sleep(0.1);
     }
     close $out;
-    return $longest;
+    return ($holds, $longest);
 }
 
-{
-    my ($before, $longest);
-    for my $try (1 .. 5) {
-        $before  = lines();
-        $longest = write_slowly($good[$edit + 1]);
-        last if !defined $longest || $longest < 0.17;
+SKIP: {
+    my ($before, $holds, $longest);
+    for my $try (1 .. 20) {
+        $before = lines();
+        ($holds, $longest) = write_slowly($good[$edit + 1]);
+        last if $longest < 0.17;
         repair("a slow writer, try $try, held up");
     }
-    ok defined $longest, 'I113 a slow writer: the last good set holds as long as it writes';
-    cmp_ok $longest, '<', 0.17, 'I113 a slow writer: it was not held up itself';
-    my $delay = $workers->settle($alice, '200 edit-' . ++$edit);
-    is_within $delay, 1, 'I113 a slow writer: every worker takes what it has written in the end';
+    skip 'this process was held up each time', 3 if $longest >= 0.17 && !$AuthGate::EXACT;
+    ok $holds, 'I113 a slow writer: the last good set holds as long as it writes';
+    is_within $workers->settle($alice, '200 edit-' . ++$edit), 1,
+        'I113 a slow writer: every worker takes what it has written in the end';
     is lines(), $before, 'I113 a slow writer: no line about a file by halves';
 }
 
