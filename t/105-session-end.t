@@ -6,34 +6,31 @@ use AuthGate;
 use AuthGate::Server;
 use AuthGate::Token;
 use Test::More;
+use Time::HiRes ();
 
 my $http = <<'EOF_HTTP';
-    authgate_realm idle { users %%USERS%%; keys %%KEYS%%; session idle=2s max=1h; }
-    authgate_realm max  { users %%USERS%%; keys %%KEYS%%; session idle=2s max=4s; }
-    authgate_realm late { users %%USERS%%; keys %%KEYS%%; session idle=3s max=3s; }
+    authgate_realm idle { users %%USERS%%; keys %%KEYS%%; session idle=3s max=1h; }
+    authgate_realm max  { users %%USERS%%; keys %%KEYS%%; session idle=3s max=6s; }
+    authgate_realm late { users %%USERS%%; keys %%KEYS%%; session idle=4s max=4s; }
     server { listen 127.0.0.1:%%PORT_idle%%; root %%DIR%%/html; authgate idle; }
     server { listen 127.0.0.1:%%PORT_max%%;  root %%DIR%%/html; authgate max; }
     server { listen 127.0.0.1:%%PORT_late%%; root %%DIR%%/html; authgate late; }
 EOF_HTTP
-my $server = AuthGate::Server->start($http);
+my ($server, %client, %first, %claim, %taken, %refused, @tokens);
 
-my %client;
-for my $realm (qw(idle max late)) {
-    $client{$realm} = $server->client(headers => [], port => $server->port($realm));
-    $client{$realm}->sign_in('alice');
+sub sign_in () {
+    $server->stop if $server;
+    $server = AuthGate::Server->start($http);
+    (%taken, %refused, @tokens) = ();
+    my $from = Time::HiRes::time();
+    for my $realm (qw(idle max late)) {
+        $client{$realm} = $server->client(headers => [], port => $server->port($realm));
+        $client{$realm}->sign_in('alice');
+    }
+    %first = map { $_ => $client{$_}->cookie('authgate') } keys %client;
+    %claim = map { $_ => AuthGate::Token::read($first{$_}) } keys %client;
+    return $from;
 }
-my %first = map { $_ => $client{$_}->cookie('authgate') } keys %client;
-my %claim = map { $_ => AuthGate::Token::read($first{$_}) } keys %client;
-
-is $claim{idle}{expires_at}, $claim{idle}{issued_at} + 2, 'A11 a session token lasts for idle';
-is $claim{max}{ends_at},     $claim{max}{issued_at} + 4,  'A12 the session lasts for max';
-is $claim{late}{expires_at}, $claim{late}{ends_at},       'A12 a token lasts no longer than its session';
-
-ok $server->reload($http =~ s/max=3s/max=1h/r && $http =~ s/idle=3s max=3s/idle=1h max=1h/r),
-    'A12 max is raised';
-
-# Each is asked again and again: one browser keeps what renews its session, one tab only has the first cookie.
-my (%taken, %refused, @tokens);
 
 sub ask ($name, $realm, @header) {
     return if $refused{$name};
@@ -43,14 +40,35 @@ sub ask ($name, $realm, @header) {
     else                        { $refused{$name} = AuthGate::Token::now() }
 }
 
-# The first second of refusal may be the one in which a request was sent, never one before.
-AuthGate::Server::wait_until {
-    ask('left', 'idle', Cookie => "authgate=$first{idle}");
-    ask($_, $_) for qw(idle max late);
-    push @tokens, $client{max}->cookie('authgate') // ();
-    $refused{left} && $refused{max} && $refused{late};
+# Each is asked again and again: one browser keeps what renews its session, one tab only has the first cookie. Returns
+# the longest time without a question: the first second of refusal may be the one in which a request was sent, never one
+# before.
+sub watch ($since) {
+    my $longest = 0;
+    AuthGate::Server::wait_until {
+        ask('left', 'idle', Cookie => "authgate=$first{idle}");
+        ask($_, $_) for qw(idle max late);
+        push @tokens, $client{max}->cookie('authgate') // ();
+        my $now = Time::HiRes::time();
+        ($longest, $since) = ($now - $since > $longest ? $now - $since : $longest, $now);
+        $refused{left} && $refused{max} && $refused{late};
+    }
+    12, 'the sessions to end';
+    return $longest;
 }
-12, 'the sessions to end';
+
+# A session that is not used for as long as this process is held up ends, so that it is tried again.
+for my $try (1 .. 10) {
+    my $from = sign_in();
+    ok $server->reload($http =~ s/idle=4s max=4s/idle=1h max=1h/r),
+        'A12 max is raised';
+    last if watch($from) < 1.9;
+    note "held up, try $try";
+}
+
+is $claim{idle}{expires_at}, $claim{idle}{issued_at} + 3, 'A11 a session token lasts for idle';
+is $claim{max}{ends_at},     $claim{max}{issued_at} + 6,  'A12 the session lasts for max';
+is $claim{late}{expires_at}, $claim{late}{ends_at},       'A12 a token lasts no longer than its session';
 
 cmp_ok $taken{left},   '<',  $claim{idle}{expires_at}, 'A11 a token is taken up to the second before its end';
 cmp_ok $refused{left}, '>=', $claim{idle}{expires_at}, 'A11 and refused from its end on';
