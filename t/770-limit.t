@@ -12,7 +12,7 @@ use JSON::PP ();
 use Test::More;
 use Time::HiRes ();
 
-my $BAN = 3;
+my $BAN = 8;
 
 my $server = AuthGate::Server->prepare(<<"EOF_HTTP", workers => 4);
     log_format gate '\$http_x_mark \$authgate_status \$status';
@@ -70,10 +70,11 @@ sub logged ($mark, $count) {
     my $page   = AuthGate::Page->parse($limited->body);
     my $after  = $limited->header('Retry-After');
     is $limited->status, 429, 'then: 429';
-    is $after, $BAN, 'with Retry-After';
+    like $after, qr/\A[1-$BAN]\z/, 'with Retry-After';
+    is_within $BAN - $after, 1, 'which is the whole ban';
     is $limited->header('Cache-Control'), 'no-store', 'not to be stored';
     is $limited->headers('Set-Cookie'), 0, 'no cookie';
-    is $page->alert, "Too many failed attempts. Please try again in $BAN seconds.", 'the page says so';
+    is $page->alert, "Too many failed attempts. Please try again in $after seconds.", 'the page says so';
     is $page->field('username'), 'alice', 'the page keeps the user name';
     is $page->field('rd'), '/x', 'and rd';
     is $page->field('password'), undef, 'not the password';
@@ -92,11 +93,14 @@ sub logged ($mark, $count) {
     is stranger()->sign_in('alice')->status, 303, 'another network signs in';
 
     Time::HiRes::sleep($banned + $BAN - 0.4 - Time::HiRes::time());
-    my $last = $client->login('alice', $PASSWORD{alice});
-    is $last->status, 429, 'shortly before the end it is banned still';
-    is $last->header('Retry-After'), 1, 'for a second';
-    is AuthGate::Page->parse($last->body)->alert, 'Too many failed attempts. Please try again in a second.',
-        'the page says so';
+    SKIP: {
+        my $last = $client->login('alice', $PASSWORD{alice});
+        skip 'this process was held up', 3 if Time::HiRes::time() > $banned + $BAN - 0.05 && $last->status != 429;
+        is $last->status, 429, 'shortly before the end it is banned still';
+        is $last->header('Retry-After'), 1, 'for a second';
+        is AuthGate::Page->parse($last->body)->alert, 'Too many failed attempts. Please try again in a second.',
+            'the page says so';
+    }
     Time::HiRes::sleep($told + $after + 0.05 - Time::HiRes::time());
     is wrong($client)->status, 403, 'Retry-After is true, though it was asked meanwhile';
     is $client->login('alice', $PASSWORD{alice})->status, 303, 'the right password works then';
@@ -121,15 +125,23 @@ sub logged ($mark, $count) {
     is wrong($client)->status, 429, 'a success does not reset the count';
 }
 
-# What is older than find does not count.
+# What is older than find does not count. Where this process is held up for longer than find, once more.
 {
-    my $client = stranger(path => '/brief/');
-    is_deeply wrongs($client, 2), [ 403, 403 ], 'two fail';
-    Time::HiRes::sleep(1.05);
-    is_deeply wrongs($client, 2), [ 403, 403 ], 'two fail later than find';
-    is $client->login('alice', $PASSWORD{alice})->status, 303, 'that is no ban';
-    Time::HiRes::sleep(1.05);
-    is_deeply wrongs($client, 4), [ 403, 403, 403, 429 ], 'three within find are one';
+    my ($client, @first, @later, @within, $took);
+    for my $try (1 .. 10) {
+        $client = stranger(path => '/brief/');
+        @first  = wrongs($client, 2)->@*;
+        Time::HiRes::sleep(1.05);
+        @later = (wrongs($client, 2)->@*, $client->login('alice', $PASSWORD{alice})->status);
+        Time::HiRes::sleep(1.05);
+        my $from = Time::HiRes::time();
+        @within = wrongs($client, 4)->@*;
+        $took   = Time::HiRes::time() - $from;
+        last if $took < 0.9;
+    }
+    is_deeply \@first,  [ 403, 403 ],           'two fail';
+    is_deeply \@later,  [ 403, 403, 303 ],      'two fail later than find: that is no ban';
+    is_deeply \@within, [ 403, 403, 403, 429 ], 'three within find are one' or diag "in $took s";
 }
 
 # Every worker knows.
