@@ -137,13 +137,15 @@ sub take_reports () {
     return $text;
 }
 
+my $PID = $$;    # not a child's, which ends as it likes
+
 END {
     if (my $reports = take_reports()) {
         write_file("$REPORTS/$TEST", $reports);
         print STDERR "$reports\nin $REPORTS/$TEST\n";
         $? = 1;
     }
-    write_file("$LOGS/$TEST.failed", failures()) if $?;
+    write_file("$LOGS/$TEST.failed", failures()) if $$ == $PID && $0 =~ /\.t\z/ && ($? || !Test::Builder->new->is_passing);
 }
 
 # What failed, for scripts/test to say once more at the end: the assertions, or else how the file ended.
