@@ -67,7 +67,8 @@ impl Limiter<'_> {
     }
 
     fn lift(&mut self, subject: Subject) -> bool {
-        let counter = |slot: &&mut Slot| slot.counts(subject) && slot.is_used();
+        let words = subject.words();
+        let counter = |slot: &&mut Slot| slot.words() == words && slot.is_used();
         self.set(subject).iter_mut().find(counter).map(Slot::forgive).is_some()
     }
 }

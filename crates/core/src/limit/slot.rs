@@ -32,7 +32,12 @@ impl Slot {
     }
 
     pub(super) fn counts(&self, subject: Subject) -> bool {
-        (self.kind, self.key) == subject.words()
+        self.words() == subject.words()
+    }
+
+    /// Those of the subject that it counts for.
+    pub(super) fn words(&self) -> (u8, u64) {
+        (self.kind, self.key)
     }
 
     pub(super) fn subject(&self) -> Option<Subject> {

@@ -25,8 +25,8 @@ impl Limiter<'_> {
 
     /// The counter of `subject` as of `now`, if it has one.
     pub(super) fn find(&mut self, subject: Subject, now: u64) -> Option<&mut Slot> {
-        let spans = self.spans();
-        let slot = self.set(subject).iter_mut().find(|slot| slot.counts(subject))?;
+        let (spans, words) = (self.spans(), subject.words());
+        let slot = self.set(subject).iter_mut().find(|slot| slot.words() == words)?;
         slot.advance(spans, now);
         Some(slot)
     }
