@@ -1,7 +1,7 @@
 //! Header lists of nginx's: reading, and removing our cookies before an application sees them.
 
 use super::request::{Request, bytes, string};
-use authgate_core::cookie::GateCookies;
+use authgate_core::cookie::{GateCookies, Stripped};
 use authgate_core::original::Line;
 use ngx::ffi::{ngx_list_part_t, ngx_list_t, ngx_palloc, ngx_str_t, ngx_table_elt_t};
 
@@ -70,7 +70,7 @@ pub(super) unsafe fn lines(list: *mut ngx_list_t) -> impl Iterator<Item = *mut n
 
 /// Takes the gate's cookies out of the request's `Cookie` lines, the others byte for byte; how many
 /// lines are left empty, for [`remove_emptied`]. The visit remembers them. Each line is read on its
-/// own, once or twice, so that it costs as much as the client sends. `None` where memory is short.
+/// own, once, so that it costs as much as the client sends. `None` where memory is short.
 pub(super) fn strip_cookies(request: Request<'_>, cookies: &GateCookies) -> Option<usize> {
     let mut emptied = 0;
     for line in cookie_lines(request) {
@@ -79,11 +79,9 @@ pub(super) fn strip_cookies(request: Request<'_>, cookies: &GateCookies) -> Opti
         let line = unsafe { &mut *line };
         // SAFETY: as above.
         let value = unsafe { bytes(line.value) };
-        if cookies.occur_in(value) {
+        if let Stripped::Rest(rest) = cookies.strip(value, || request.allocate(value.len()))? {
             request.visit()?;
-            let rest = request.allocate(value.len())?;
-            let length = cookies.strip(value, rest);
-            line.value = if length > 0 { string(rest.get(..length)?) } else { emptied_value() };
+            line.value = if rest.is_empty() { emptied_value() } else { string(rest) };
         }
         emptied += usize::from(is_emptied(line));
     }

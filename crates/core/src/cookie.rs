@@ -193,6 +193,15 @@ pub struct GateCookies {
     lengths: u64,
 }
 
+/// What is left of a `Cookie` line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stripped<'o> {
+    /// All of it: it names none of the gate's cookies.
+    Whole,
+    /// The others, maybe none.
+    Rest(&'o [u8]),
+}
+
 impl GateCookies {
     /// Adds those of a realm.
     pub fn add(&mut self, settings: &CookieSettings) {
@@ -204,21 +213,31 @@ impl GateCookies {
         }
     }
 
-    /// Whether a `Cookie` line names any of them.
-    pub fn occur_in(&self, line: &[u8]) -> bool {
-        pieces(line).any(|piece| self.include(piece))
-    }
-
-    /// Copies `line` without them to `out` (at least as long as `line`), the others byte for byte;
-    /// how many bytes were written, 0 where none is left. What is kept begins with a cookie.
-    pub fn strip(&self, line: &[u8], out: &mut [u8]) -> usize {
-        let mut kept = Kept { out, length: 0 };
-        for piece in pieces(line).filter(|piece| !self.include(piece)) {
-            if kept.push(piece).is_none() {
-                return 0; // The caller lent too little room: no cookie rather than half of one.
-            }
+    /// A `Cookie` line without them, the others byte for byte. What is kept begins with a cookie, and
+    /// lies in the `room` that is asked for where any is kept, as long as `line`. `None` where there
+    /// is none.
+    pub fn strip<'o>(
+        &self,
+        line: &[u8],
+        room: impl FnOnce() -> Option<&'o mut [u8]>,
+    ) -> Option<Stripped<'o>> {
+        let mut all = pieces(line);
+        let Some(first) = all.find(|piece| self.include(piece)) else {
+            return Some(Stripped::Whole);
+        };
+        // Up to the semicolon before it.
+        let before = first.as_ptr().addr() - line.as_ptr().addr();
+        let head = before.checked_sub(1).and_then(|end| line.get(..end));
+        let others = all.filter(|piece| !self.include(piece));
+        let mut others = head.into_iter().chain(others).peekable();
+        if others.peek().is_none() {
+            return Some(Stripped::Rest(&[]));
         }
-        kept.length
+        let mut kept = Kept { out: room()?, length: 0 };
+        for piece in others {
+            kept.push(piece)?;
+        }
+        kept.out.get(..kept.length).map(Stripped::Rest)
     }
 
     /// Whether a `Set-Cookie` value sets one of them.
