@@ -70,7 +70,7 @@ pub(super) unsafe fn lines(list: *mut ngx_list_t) -> impl Iterator<Item = *mut n
 
 /// Takes the gate's cookies out of the request's `Cookie` lines, the others byte for byte; how many
 /// lines are left empty, for [`remove_emptied`]. The visit remembers them. Each line is read on its
-/// own, once, so that it costs as much as the client sends. `None` where memory is short.
+/// own, once or twice, so that it costs as much as the client sends. `None` where memory is short.
 pub(super) fn strip_cookies(request: Request<'_>, cookies: &GateCookies) -> Option<usize> {
     let mut emptied = 0;
     for line in cookie_lines(request) {

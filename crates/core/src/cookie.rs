@@ -229,7 +229,7 @@ impl GateCookies {
         let before = first.as_ptr().addr() - line.as_ptr().addr();
         let head = before.checked_sub(1).and_then(|end| line.get(..end));
         let others = all.filter(|piece| !self.include(piece));
-        let mut others = head.into_iter().chain(others).peekable();
+        let mut others = head.into_iter().flat_map(pieces).chain(others).peekable();
         if others.peek().is_none() {
             return Some(Stripped::Rest(&[]));
         }

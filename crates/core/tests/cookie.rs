@@ -252,6 +252,14 @@ fn b35_all_forms_are_taken_out_whatever_the_connection() {
 }
 
 #[test]
+fn b35_what_is_kept_begins_with_a_cookie() {
+    for line in [";; ;a=1; authgate=x", "; authgate=x;;a=1", " ;authgate=x; ;a=1;authgate=y"] {
+        assert_eq!(stripped(line), "a=1", "{line:?}");
+    }
+    assert_eq!(stripped(";a=1;; b=2;authgate=x;;"), "a=1;; b=2;;");
+}
+
+#[test]
 fn b35_too_little_room_gives_nothing_rather_than_half_a_cookie() {
     assert_eq!(cookies_of::strip(&ours(), b"a=1; authgate=x; b=2", &mut [0; 5]), 0);
 }
