@@ -143,9 +143,15 @@ sub run ($self) {
             die "nginx did not start:\n", AuthGate::read_file($self->path('logs/output.log')),
                 $self->error_log;
         }
-        -s $self->path('nginx.pid') && $self->workers == $self->{option}{workers};
+        -s $self->path('nginx.pid') && $self->workers == $self->{option}{workers} && $self->has_said_so;
     }
     20, 'nginx to start';
+}
+
+# A worker may answer before the master has written that it has started it.
+sub has_said_so ($self) {
+    my $said = () = $self->error_log =~ /start worker process \d+$/mg;
+    return $self->{option}{single} || $said >= $self->{option}{workers};
 }
 
 sub pid ($self) { return $self->{pid} }
