@@ -51,7 +51,7 @@ for my $name ('a named pipe', 'a directory') {
     ok eval {
         AuthGate::Server::wait_until { grep { $_ != $old } $server->workers } 5, 'another worker';
     }, "I113 $name: a new worker starts" or next;
-    is $server->client(timeout => 5)->login('bob', $PASSWORD{bob})->status, 500, "I113 $name: it lets nobody in";
+    is $server->client->login('bob', $PASSWORD{bob})->status, 500, "I113 $name: it lets nobody in";
     rmdir $path or unlink $path or die $!;
     AuthGate::write_file($path, $alice);
     ok eval {

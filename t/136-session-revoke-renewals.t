@@ -43,7 +43,7 @@ sub asking (@sessions) {
         my $session = $sessions[ rand @sessions ];
         my $newest  = $session->{tokens};
         my $token   = $newest->[ -1 - rand(@$newest > 4 ? 4 : @$newest) ];
-        my $connection = $load->connection(port => $server->port('all'), timeout => 5 + int rand 4);
+        my $connection = $load->connection(port => $server->port('all'), from => '127.0.0.' . (1 + int rand 4));
         my $sent    = Time::HiRes::time();
         my $answer  = $connection->ask('GET', '/hello.txt', cookie => $token) or return;
         $load->expect($session->{user}, $answer, $session->{user} eq 'alice' ? (200, 401) : 200);

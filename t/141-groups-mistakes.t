@@ -96,7 +96,7 @@ for my $name (sort keys %instead) {
     unlink $groups or rmdir $groups or die $!;
     $instead{$name}->() or die $!;
     local $SIG{ALRM} = sub { die "$name: nginx -t waits" };
-    alarm 10;
+    alarm 60;
     is_mistake("$name in the place of the file", $GROUPS, qr/open\(\) "\Q$groups\E" failed \(not a regular file\)/);
     alarm 0;
 }

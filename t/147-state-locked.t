@@ -59,11 +59,11 @@ sub sign_out ($cookie) {
         'POST /authgate/logout HTTP/1.1', 'Host: x', 'Connection: close', 'Content-Length: 0',
         'Sec-Fetch-Site: same-origin',    "Cookie: authgate=$cookie"
     );
-    return AuthGate::Pending->send($server->client(timeout => 60), join "\r\n", @lines, '', '');
+    return AuthGate::Pending->send($server->client, join "\r\n", @lines, '', '');
 }
 
 sub sign_in_again ($cookie) {
-    my $client = $server->client(timeout => 60);
+    my $client = $server->client;
     return AuthGate::Pending->login($client, 'bob', $PASSWORD{bob},
         headers => { Cookie => "authgate=$cookie", @same_origin });
 }

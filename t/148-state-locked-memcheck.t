@@ -35,22 +35,22 @@ sub hold () { flock $lock, LOCK_EX or die $!; return }
 sub free () { flock $lock, LOCK_UN or die $!; return }
 
 sub session () {
-    my $client = $server->patient;
+    my $client = $server->client;
     $client->sign_in('bob');
     return $client->cookie('authgate');
 }
 
-sub is_in ($cookie) { return $server->patient(headers => [])->get('/hello.txt', Cookie => "authgate=$cookie")->status == 200 }
+sub is_in ($cookie) { return $server->client(headers => [])->get('/hello.txt', Cookie => "authgate=$cookie")->status == 200 }
 
 sub post ($path, $cookie, %more) {
     my @lines = ("POST $path HTTP/1.1", 'Host: x', 'Sec-Fetch-Site: same-origin', "Cookie: authgate=$cookie");
     push @lines, 'Connection: ' . ($more{next} ? 'keep-alive' : 'close'), 'Content-Length: ' . ($more{length} // 0);
     push @lines, "X-Authgate-Fault: $more{fault}" if $more{fault};
-    return AuthGate::Pending->send($server->patient, join "\r\n", @lines, '', $more{next} // $more{body} // '');
+    return AuthGate::Pending->send($server->client, join "\r\n", @lines, '', $more{next} // $more{body} // '');
 }
 
 sub sign_in_again ($cookie, %more) {
-    return AuthGate::Pending->login($server->patient, 'bob', $PASSWORD{bob},
+    return AuthGate::Pending->login($server->client, 'bob', $PASSWORD{bob},
         headers => { Cookie => "authgate=$cookie", %more });
 }
 
@@ -78,7 +78,7 @@ for my $name (sort keys %send) {
     for my $way (qw(close reset)) {
         my $pending = ended_while_locked(session(), $send{$name});
         $pending->$way;
-        $server->patient->get('/status');
+        $server->client->get('/status');
         free();
         $server->nothing_is_left("J135 $name, $way");
     }
@@ -93,9 +93,9 @@ for my $name (sort keys %aside) {
         my $cookie = session();
         hold();
         my $pending = $aside{$name}->($cookie);
-        $server->patient->get('/status') for 1 .. 3;
+        $server->client->get('/status') for 1 .. 3;
         $pending->$way if $way ne 'answer';
-        $server->patient->get('/status');
+        $server->client->get('/status');
         free();
         is $pending->answer->status, 200, "J135 $name: is answered" if $way eq 'answer';
         $server->nothing_is_left("J135 $name, $way");
@@ -120,7 +120,7 @@ for my $way (qw(reset abort)) {
     }
     else {
         $h2->abort;
-        $server->patient->get('/status');
+        $server->client->get('/status');
         free();
     }
     $server->nothing_is_left("J135 HTTP/2, $way");

@@ -29,7 +29,7 @@ for my $workers (1, 4) {
 EOF_HTTP
     AuthGate::write_file($server->path('users'), join '', map { "$_:$hash\n" } @names);
     $server->run;
-    my $client = $server->client(headers => [], timeout => 60);
+    my $client = $server->client(headers => []);
     my $count = sub ($line) { scalar(() = $server->error_log =~ /authgate: $line/g) };
 
     my $at_once = sub ($name, $how_many, $user, $password, $status, $line, $checks = 1) {

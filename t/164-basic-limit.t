@@ -101,7 +101,7 @@ sub is_limited ($name, $answer) {
 
 # Many wrong ones at once: no more checks than may fail.
 {
-    my $client = fresh(timeout => 60);
+    my $client = fresh();
     my $failed = () = $server->error_log =~ /login failed/g;
     my @pending = map { pending($client, '/hello.txt', basic("user$_", 'canary-wrong')) } 1 .. 60;
     my %answers;
@@ -113,7 +113,7 @@ sub is_limited ($name, $answer) {
 
 # A right one among wrong ones waits for them and is not sent away for their sake.
 {
-    my $client = fresh(timeout => 60);
+    my $client = fresh();
     my @pending = map { pending($client, '/hello.txt', basic('bob', "canary-wrong-$_")) } 1 .. 2;
     push @pending, map { pending($client, '/hello.txt', right('bob')) } 1 .. 10;
     is_deeply [map { $_->answer->status } @pending], [(401) x 2, (200) x 10], 'F69 right among wrong';

@@ -72,7 +72,7 @@ AuthGate::write_file($server->path('html/page.html'),
 my $app = AuthGate::Upstream->start($server->port('app'));
 
 $server->run;
-my $client = $server->patient(headers => []);
+my $client = $server->client(headers => []);
 my $number = 0;
 
 # A credential that has not been seen: right ones are remembered for a second.
@@ -156,7 +156,7 @@ for my $round (1 .. 6) {
 $server->nothing_is_left('connections with streams gone');
 
 # Another network takes the place of one that waits.
-my $other = $server->patient(from => '127.0.0.2', headers => []);
+my $other = $server->client(from => '127.0.0.2', headers => []);
 for my $path ('/hello.txt', '/asked') {
     my @flood = map { pending($client, $path, unseen()) } 1 .. 10;
     my @others = map { pending($other, $path, unseen()) } 1 .. 4;
@@ -170,7 +170,7 @@ $server->nothing_is_left('two networks');
 for my $round (1 .. 6) {
     my @same = unseen();
     my @pending = map {
-        my $from = $server->patient(from => '127.0.6.' . ($_ % 3 + 3 * $round), headers => []);
+        my $from = $server->client(from => '127.0.6.' . ($_ % 3 + 3 * $round), headers => []);
         pending($from, $_ % 2 ? '/few' : '/few-asked', $_ % 5 ? unseen() : @same)
     } 1 .. 18;
     Time::HiRes::sleep(rand 0.1) if $round > 1;

@@ -41,7 +41,7 @@ my $app = AuthGate::Upstream->start($server->port('app'), reply => sub ($request
     return "HTTP/1.1 200 OK\r\nContent-Length: " . length($said) . "\r\n\r\n$said";
 });
 $server->run;
-my $client = $server->client(headers => [], timeout => 60);
+my $client = $server->client(headers => []);
 my %seen;
 sub cold ($speed) { return basic($speed . ++$seen{$speed}, 'canary-right') }
 sub wrong () { return basic('slow' . ++$seen{slow}, 'canary-wrong') }

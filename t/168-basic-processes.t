@@ -55,7 +55,7 @@ sub all_answered ($name, @mixed) {
 # Reload, with checks that run, wait and follow.
 {
     my $server = server(workers => 2);
-    my $client = $server->client(headers => [], timeout => 60);
+    my $client = $server->client(headers => []);
     for my $round (0 .. 2) {
         my @mixed = mixed($client, 1 + 4 * $round);
         Time::HiRes::sleep(0.05) if $round;
@@ -70,7 +70,7 @@ sub all_answered ($name, @mixed) {
 }
 for my $signal ('TERM', 'QUIT') {
     my $server = server(workers => 2);
-    my $client = $server->client(headers => [], timeout => 60);
+    my $client = $server->client(headers => []);
     my @mixed = mixed($client, 1);
     $_->[1]->reset for @mixed[ 1, 4, 6 ];
     $server->stop($signal);
@@ -83,7 +83,7 @@ for my $limit ('off', 'retries=3 find=1m') {
     AuthGate::append_file($server->path('users'), join '', map { "slow$_:$slow\n" } 1 .. 8);
     $server->run;
     my ($first, $second) = $server->workers;
-    my %client = map { $_ => $server->client(headers => [], worker => $_, timeout => 60) } $first, $second;
+    my %client = map { $_ => $server->client(headers => [], worker => $_) } $first, $second;
     my @leader = map { pending($client{$first}, '/hello.txt', basic("slow$_", 'canary-wrong')) } 1 .. 3;
     AuthGate::Server::wait_until { checks_of($client{$second}) == @leader } 5, 'the first worker to have them all';
     # With a limit the first worker has taken all tries, and the form waits as well.
@@ -104,7 +104,7 @@ for my $limit ('off', 'retries=3 find=1m') {
     my $server = server(workers => 2);
     my ($first, $second) = $server->workers;
     $server->expect_alert(qr/worker process \d+ exited on signal 9/);
-    my %client = map { $_ => $server->client(headers => [], worker => $_, timeout => 60) } $first, $second;
+    my %client = map { $_ => $server->client(headers => [], worker => $_) } $first, $second;
     my @leader = map { pending($client{$first}, '/hello.txt', basic("slow$_", 'canary-right')) } 1 .. 3;
     AuthGate::Server::wait_until { threads_busy($first) } 5, 'a check to run';
     my @followers = map { pending($client{$second}, '/hello.txt', basic('slow' . (1 + $_ % 3), 'canary-right')) } 0 .. 11;
@@ -132,7 +132,7 @@ sub threads_busy ($pid) {
 {
     my $server = server(workers => 2);
     my ($first, $second) = $server->workers;
-    my %client = map { $_ => $server->client(headers => [], worker => $_, timeout => 60) } $first, $second;
+    my %client = map { $_ => $server->client(headers => [], worker => $_) } $first, $second;
     my $leader = pending($client{$first}, '/hello.txt', basic('slow1', 'canary-right'));
     AuthGate::Server::wait_until { threads_busy($first) } 5, 'a check to run';
     my $other = $client{$second}->connect;
@@ -150,7 +150,7 @@ SKIP: {
     my $server = AuthGate::Server->prepare($http, module => $AuthGate::Faults::MODULE);
     $server->run;
     my ($worker) = $server->workers;
-    my $client = $server->client(headers => [], timeout => 60);
+    my $client = $server->client(headers => []);
     $server->expect_alert(qr/\[alert\] .*authgate: panic at \S+:\d+/);
     my $is_500 = sub ($name, $answer) {
         is $answer->status, 500, "E67 $name: 500";

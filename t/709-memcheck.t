@@ -27,7 +27,7 @@ EOF_HTTP
 
 $server->run;
 
-my $client = $server->patient;
+my $client = $server->client;
 my $bytes = AuthGate::Pending::login_bytes($client, 'alice', $PASSWORD{alice});
 my $body = index($bytes, "\r\n\r\n") + 4;
 
@@ -76,7 +76,7 @@ is_deeply [map { $_->answer->status } @pending], [(303) x 5], 'E57 who stays is 
 
 # Another network's login takes the place of one that waits, whose request is answered from within, and
 # those of both go away.
-my $other = $server->patient(from => '127.0.0.2');
+my $other = $server->client(from => '127.0.0.2');
 for my $round (1 .. 4) {
     my @flood = map { AuthGate::Pending->send($client, $bytes) } 1 .. 8;
     my @others = map { AuthGate::Pending->send($other, $bytes) } 1 .. 4;

@@ -28,16 +28,16 @@ $server->run;
 my %curl = (headers => []);
 my $nobody = 'authgate=v1.none.AAAA.AAAA';
 for my $round (1, 2) {
-    is $server->patient->get('/hello.txt')->status, 302, 'a navigation is refused';
-    is $server->patient(%curl)->get('/hello.txt')->status, 401, 'anything else is refused';
-    is $server->patient(%curl)->get('/hello.txt', Cookie => $nobody)->status, 401, 'a cookie is refused';
-    is $server->patient(%curl)->get('/hello.txt', Authorization => 'Bearer agt_x')->status, 401,
+    is $server->client->get('/hello.txt')->status, 302, 'a navigation is refused';
+    is $server->client(%curl)->get('/hello.txt')->status, 401, 'anything else is refused';
+    is $server->client(%curl)->get('/hello.txt', Cookie => $nobody)->status, 401, 'a cookie is refused';
+    is $server->client(%curl)->get('/hello.txt', Authorization => 'Bearer agt_x')->status, 401,
         'an API token is refused';
-    is $server->patient(%curl)->post('/hello.txt', [a => 'b' x 9000])->status, 401, 'a post is refused';
-    is $server->patient(%curl)->get('/own/')->status, 401, 'the location has its own page';
-    is $server->patient(%curl)->get('/optional/')->status, 200, 'nobody is refused where it is optional';
+    is $server->client(%curl)->post('/hello.txt', [a => 'b' x 9000])->status, 401, 'a post is refused';
+    is $server->client(%curl)->get('/own/')->status, 401, 'the location has its own page';
+    is $server->client(%curl)->get('/optional/')->status, 200, 'nobody is refused where it is optional';
 
-    my $alice = $server->patient;
+    my $alice = $server->client;
     $alice->sign_in('alice');
     my $first = $alice->cookie('authgate');
     is $alice->get('/hello.txt')->status, 200, 'alice gets in';
@@ -45,11 +45,11 @@ for my $round (1, 2) {
     is $alice->get('/hello.txt', Cookie => "authgate=$first")->status, 302, 'her former session has ended';
     my $second = $alice->cookie('authgate');
     is $alice->sign_out->status, 303, 'she signs out';
-    is $server->patient(%curl)->get('/hello.txt', Cookie => "authgate=$second")->status, 401,
+    is $server->client(%curl)->get('/hello.txt', Cookie => "authgate=$second")->status, 401,
         'her session has ended';
-    is $server->patient->post('/authgate/logout', [], 'Sec-Fetch-Site' => 'cross-site')->status,
+    is $server->client->post('/authgate/logout', [], 'Sec-Fetch-Site' => 'cross-site')->status,
         403, 'a post from another site';
-    is $server->patient(%curl)->get('/authgate/nothing')->status, 404, 'no page';
+    is $server->client(%curl)->get('/authgate/nothing')->status, 404, 'no page';
 }
 AuthGate::Server::wait_until { -s $server->path('state/ops.ended') == 4 * 48 } 20, 'the journal';
 

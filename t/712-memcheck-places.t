@@ -61,13 +61,13 @@ AuthGate::write_file($server->path('html/page.html'),
 my $app = AuthGate::Upstream->start($server->port('app'));
 $server->run;
 
-my $curl = $server->patient(headers => []);
+my $curl = $server->client(headers => []);
 sub bearer (%token) { return (Authorization => 'Bearer ' . AuthGate::Token::api(user => 'alice', %token)) }
 
 # The session is renewed meanwhile.
-my $alice = $server->patient(headers => []);
+my $alice = $server->client(headers => []);
 $alice->sign_in('alice');
-my $ended = $server->patient(headers => []);
+my $ended = $server->client(headers => []);
 $ended->sign_in('bob');
 my $ended_cookie = 'a=1; ' . $ended->cookie_header . '; b=2';
 $ended->sign_out;
@@ -128,7 +128,7 @@ for my $name (sort keys %credential) {
 
 # Forms of any shape.
 {
-    my $browser = $server->patient;
+    my $browser = $server->client;
     my @form = ('Content-Type' => 'application/x-www-form-urlencoded');
     my %form = (
         'nothing'       => '',
@@ -153,7 +153,7 @@ for my $name (sort keys %credential) {
 }
 
 # Too many.
-my @few = map { $server->patient(path => '/few/')->login('bob', wrong_password())->status } 1 .. 4;
+my @few = map { $server->client(path => '/few/')->login('bob', wrong_password())->status } 1 .. 4;
 is "@few", '403 403 429 429', 'limited';
 
 # Users are read anew, with mistakes and without.

@@ -46,8 +46,8 @@ AuthGate::write_file($server->path('html/page.html'), 'a<!--# include virtual="/
 my $app = AuthGate::Upstream->start($server->port('app'));
 $server->run;
 
-my $client = $server->patient(headers => []);
-my $other  = $server->patient(headers => [], from => '127.0.0.2');
+my $client = $server->client(headers => []);
+my $other  = $server->client(headers => [], from => '127.0.0.2');
 my @paths  = qw(/gated /then /again /round /asks /asks-on /mirror /page);
 is $client->get($_, right('alice'))->status, 200, "J126 $_" for @paths;
 

@@ -60,7 +60,7 @@ sub prepare ($checks, %option) {
     my ($worker) = $server->workers;
     my @before = threads($worker);
     is_deeply \@before, [($NICE) x @before], 'E66 own pool: nothing is nice before the first check';
-    my $client = $server->client(timeout => 60);
+    my $client = $server->client;
     my @pending = map { AuthGate::Pending->login($client, 'mid', 'canary-mid') } 1 .. 4;
     is_deeply [map { $_->answer->status } @pending], [(303) x 4], 'E66 own pool: checks run';
     my ($main, @others) = threads($worker);
@@ -85,7 +85,7 @@ sub prepare ($checks, %option) {
     $server->run;
     my ($worker) = $server->workers;
     my @pending = map {
-        my $client = $server->client(from => "127.0.1.$_", timeout => 60);
+        my $client = $server->client(from => "127.0.1.$_");
         AuthGate::Pending->login($client, 'mid', $_ % 2 ? 'canary-mid' : wrong_password());
     } 1 .. 24;
     my @statuses = map { $_->answer->status } @pending;
@@ -124,7 +124,7 @@ for my $case (['pool=own running=2 waiting=64', 'thread_pool own threads=2;'], [
     latencies($socket, sub ($count) { $count < 50 });
     my $calm = p99(latencies($socket, sub ($count) { $count < 300 }));
     my @pending = map {
-        my $client = $server->client(from => "127.0.1.$_", timeout => 60);
+        my $client = $server->client(from => "127.0.1.$_");
         AuthGate::Pending->login($client, 'heavy', 'canary-heavy');
     } 1 .. 64;
     my $until = Time::HiRes::time() + 2.5;

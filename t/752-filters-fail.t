@@ -23,13 +23,13 @@ my $server = AuthGate::Server->start(<<'EOF_HTTP');
     }
 EOF_HTTP
 my @worker = $server->workers;
-my $client = $server->client(timeout => 5);
+my $client = $server->client;
 
 # The worker is free again, and holds nothing of the request.
 sub goes_on ($name) {
     is eval { $client->get('/open')->status }, 200, "J128 $name: the next request is answered at once";
     is_deeply [$server->workers], \@worker, "J128 $name: by the same worker";
-    is $server->client(timeout => 5)->login('alice', $PASSWORD{alice})->status, 303,
+    is $server->client->login('alice', $PASSWORD{alice})->status, 303,
         "J128 $name: the next login too";
     ok eval {
         AuthGate::Server::wait_until { connections($client)->{active} == 0 } 5, 'the connections to go';

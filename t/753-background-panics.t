@@ -119,7 +119,7 @@ is_deeply [$server->workers], [$worker], 'J131 by the same worker';
 for my $case (['lock-twice', 'shared memory is locked twice'], ['lock-panics', 'panic at \S+']) {
     my ($fault, $said) = @$case;
     my $before = alerts($said);
-    my $client = $server->client(timeout => 5);
+    my $client = $server->client;
     $client->sign_in('bob');
     is eval { $client->get('/hello.txt', 'X-Authgate-Fault' => $fault)->status }, 200, "lock, $fault: answered";
     is alerts($said), $before + 1, "lock, $fault: one alert";

@@ -73,8 +73,8 @@ sub order ($server, @lines) {
 # F69: 100 wrong ones.
 {
     my $server = start(5, 'running=2 waiting=100', 4);
-    my $client = $server->client(from => '127.0.1.1', timeout => 60);
-    my @each   = map { $server->client(from => '127.0.1.1', timeout => 60, worker => $_) } $server->workers;
+    my $client = $server->client(from => '127.0.1.1');
+    my @each   = map { $server->client(from => '127.0.1.1', worker => $_) } $server->workers;
     is @each, 4, 'F69 four workers, each with one of them at least';
     my @pending;
     my @lines = $server->lines_of(sub {
@@ -101,7 +101,7 @@ sub order ($server, @lines) {
     cmp_ok $first, '>=', 3, 'F69 HTTP/2: nobody is turned away before that';
 
     # And with names that are not there, which have to take as long.
-    $client = $server->client(from => '127.0.1.4', timeout => 60);
+    $client = $server->client(from => '127.0.1.4');
     @pending = map { wrong($client, "nobody-$_") } 1 .. 40;
     is_deeply tally(map { status($_) } @pending), { 403 => 5, 429 => 35 }, 'F69 40 unknown users';
     $server->stop;
@@ -112,7 +112,7 @@ for my $workers (1, 4) {
     my $server = start(5, 'running=1 waiting=64', $workers);
     my @workers = $server->workers;
     my $at = sub ($from, $i) {
-        return $server->client(from => "127.0.1.$from", worker => $workers[ $i % @workers ], timeout => 60);
+        return $server->client(from => "127.0.1.$from", worker => $workers[ $i % @workers ]);
     };
     my $name = "F69 workers=$workers";
 
@@ -152,7 +152,7 @@ for my $workers (1, 4) {
 for my $retries (3, 2) {
     my $server   = start($retries, 'running=1 waiting=1', 1);
     my ($worker) = $server->workers;
-    my $client   = $server->client(from => '127.0.1.1', timeout => 60);
+    my $client   = $server->client(from => '127.0.1.1');
     my @taken    = map { my $right = right($client); taken($server, $worker); $right } 1 .. 2;
     my @lines = $server->gate_lines_of(sub {
         is_deeply tally(map { status(wrong($client, 'quick')) } 1 .. 10), { 503 => 10 },
@@ -171,7 +171,7 @@ for my $retries (3, 2) {
 {
     my $server   = start(3, 'running=3 waiting=64', 1);
     my ($worker) = $server->workers;
-    my $client   = $server->client(from => '127.0.1.1', timeout => 60);
+    my $client   = $server->client(from => '127.0.1.1');
     my @gone     = map { wrong($client) } 1 .. 3;
     taken($server, $worker);
     ok !(grep { $_->is_answered } @gone), 'F69 three are being checked';
@@ -190,7 +190,7 @@ for my $retries (3, 2) {
 for my $how (qw(reset close)) {
     my $server   = start(3, 'running=1 waiting=64', 1);
     my ($worker) = $server->workers;
-    my $client   = $server->client(from => '127.0.1.1', timeout => 60);
+    my $client   = $server->client(from => '127.0.1.1');
     my $first    = right($client);
     taken($server, $worker);
     my @gone = map { wrong($client) } 1 .. 10;    # two in the queue, the others wait for a decision

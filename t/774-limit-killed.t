@@ -39,7 +39,7 @@ $server->run;
 my $next = 0;
 
 sub network () { return '127.0.1.' . ++$next }
-sub client ($from, $worker) { return $server->client(from => $from, worker => $worker, timeout => 30) }
+sub client ($from, $worker) { return $server->client(from => $from, worker => $worker) }
 
 # A round trip with this worker: it has taken what came before.
 sub taken ($worker) { client('127.0.0.1', $worker)->get('/pid')->status == 200 or die 'the worker does not answer' }

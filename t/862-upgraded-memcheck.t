@@ -28,7 +28,7 @@ $server->run;
 
 my $url = 'ws://127.0.0.1:' . $server->port . '/live';
 for my $round (1 .. 6) {
-    my $browser = $server->patient;
+    my $browser = $server->client;
     $browser->sign_in('alice');
     my @sockets = map { AuthGate::WebSocket->connect($url, Cookie => $browser->cookie_header) } 1 .. 6;
     is_deeply [map { $_->echo('hello') } @sockets], [('hello') x 6], "round $round: six connections";

@@ -37,7 +37,7 @@ sub s_client ($bytes, @options) {
     my $said = '';
     my $to   = '127.0.0.1:' . $server->port('tls');
     IPC::Run::run(['openssl', 's_client', '-connect', $to, '-quiet', '-ign_eof', '-tls1_3', @options],
-        '<', \$bytes, '>', \$said, '2>', \my $errors, IPC::Run::timeout(20));
+        '<', \$bytes, '>', \$said, '2>', \my $errors, IPC::Run::timeout(60));
     return $said;
 }
 

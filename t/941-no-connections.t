@@ -43,7 +43,7 @@ my @alice = (Cookie => $alice->cookie_header);
 my $bob   = $server->client;
 $bob->sign_in('bob');
 
-sub client (%more) { return $server->client(headers => [], timeout => 5, %more) }
+sub client (%more) { return $server->client(headers => [], %more) }
 
 # nginx does not take these back: half a request has come.
 sub occupy () {

@@ -12,10 +12,12 @@ use Cwd ();
 use Exporter 'import';
 use Fcntl qw(LOCK_EX LOCK_NB);
 use File::Basename ();
+use File::Glob ();
 use File::Path ();
 use File::Spec ();
 use File::Temp ();
 use IO::Socket::INET;
+use POSIX ();
 use Test::Builder ();
 
 our @EXPORT = qw(%PASSWORD wrong_password free_port is_within);
@@ -44,7 +46,7 @@ second Y2FuYXJ5LWtleS1vZi10aGUtc2Vjb25kLXNpZ25pbmc=
 EOF_KEYS
 
 our $ROOT   = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../..');
-our $TARGET = $ENV{CARGO_TARGET_DIR} ? Cwd::abs_path($ENV{CARGO_TARGET_DIR}) : "$ROOT/target";
+our $TARGET = File::Spec->rel2abs($ENV{CARGO_TARGET_DIR} || 'target', $ROOT);
 our $NGINX  = $ENV{TEST_NGINX_BINARY}  // 'nginx';
 our $MODULE = $ENV{AUTHGATE_MODULE}    // "$TARGET/nginx/ngx_http_authgate_module.so";    # '': it is in $NGINX
 our $COMMAND = $ENV{AUTHGATE_COMMAND} // "$TARGET/release/authgate";
@@ -125,27 +127,34 @@ sub free_port () {
     die 'no free port';
 }
 
-die "no $MODULE: run scripts/build first\n" if $MODULE && !-e $MODULE;
+die "no $MODULE: scripts/test builds it, and runs this file: scripts/test $0\n" if $MODULE && !-e $MODULE;
 File::Path::make_path($LOGS);
-unlink glob "$LOGS/$TEST.*";
+unlink File::Glob::bsd_glob("$LOGS/$TEST.*");
 
 # What sanitizers see ends the process, and fails the test file whatever that makes of it.
 sub take_reports () {
-    my @reports = grep { -s } glob "$REPORTS/report.*";
+    my @reports = grep { -s } File::Glob::bsd_glob("$REPORTS/report.*");
     my $text = join "\n", map { read_file($_) } @reports;
     unlink @reports;
     return $text;
 }
 
-my $PID = $$;    # not a child's, which ends as it likes
+my $PID = $$;
+
+# Ctrl-C: what this file has started is stopped by the END of whoever started it. A child ends as it likes.
+$SIG{INT} = sub { $$ == $PID ? exit 130 : POSIX::_exit(130) };
 
 END {
+    end() if $$ == $PID;
+}
+
+sub end () {
     if (my $reports = take_reports()) {
         write_file("$REPORTS/$TEST", $reports);
         print STDERR "$reports\nin $REPORTS/$TEST\n";
         $? = 1;
     }
-    write_file("$LOGS/$TEST.failed", failures()) if $$ == $PID && $0 =~ /\.t\z/ && ($? || !Test::Builder->new->is_passing);
+    write_file("$LOGS/$TEST.failed", failures()) if $0 =~ /\.t\z/ && ($? || !Test::Builder->new->is_passing);
 }
 
 # What failed, for scripts/test to say once more at the end: the assertions, or else how the file ended.

@@ -127,7 +127,16 @@ sub refused_after ($self, $cookie, $seconds, %option) {
     return $refused ? Time::HiRes::time() - $began : undef;
 }
 
-END { kill -KILL => $_ for grep { $_ != getpgrp } keys %group }
+# A number may have gone to others meanwhile: what is ours has one of our files open.
+END {
+    for my $pid (map { m{/proc/(\d+)\z} } glob '/proc/[0-9]*') {
+        kill KILL => $pid if $group{ eval { getpgrp $pid } // 0 } && is_ours($pid);
+    }
+}
+
+sub is_ours ($pid) {
+    return $pid != $$ && grep { (readlink // '') =~ m{\A\Q$AuthGate::DIRECTORY\E/} } glob "/proc/$pid/fd/*";
+}
 
 package AuthGate::Daemon::Worker;
 

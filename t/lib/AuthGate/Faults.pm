@@ -12,8 +12,11 @@ package AuthGate::Faults;
 use v5.36;
 
 use Cwd ();
+use File::Spec ();
 
-my $target = $ENV{CARGO_TARGET_DIR} // Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{..}r) . '/../../target';
+# As AuthGate has it, which is not to be loaded yet.
+my $root   = Cwd::abs_path(__FILE__ =~ s{[^/]*\z}{../../..}r);
+my $target = File::Spec->rel2abs($ENV{CARGO_TARGET_DIR} || 'target', $root);
 our $MODULE = $ENV{AUTHGATE_FAULTS_MODULE} // "$target/nginx-faults/ngx_http_authgate_module.so";
 
 sub import ($class) {

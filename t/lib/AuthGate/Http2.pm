@@ -41,7 +41,7 @@ sub get ($port, $path, @fields) {
     }
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die "connect: $!";
     local $SIG{ALRM} = sub { die "no answer over HTTP/2\n" };
-    alarm 10;
+    alarm 60;
     $socket->autoflush(1);
     print $socket "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, ''), headers($block);
     my $response = answer($socket);

@@ -97,7 +97,7 @@ use AuthGate::Response;
 use Time::HiRes ();
 
 sub new ($class, $load, %option) {
-    return bless { load => $load, client => AuthGate::Client->new(timeout => 20, %option) }, $class;
+    return bless { load => $load, client => AuthGate::Client->new(timeout => 60, %option) }, $class;
 }
 
 sub ask ($self, $method, $path, %more) {

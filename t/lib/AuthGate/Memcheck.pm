@@ -5,7 +5,6 @@ package AuthGate::Memcheck;
 #
 #     my $server = AuthGate::Memcheck->prepare($http);
 #     $server->run;
-#     my $client = $server->patient;          # a client that waits as long as valgrind takes
 #     $server->nothing_is_left('48 closed');  # "location = /status { stub_status; }" counts no connection
 #     $server->is_clean;                      # stops it: valgrind has nothing to say
 #
@@ -41,10 +40,8 @@ EOF_WRAPPER
     $self->SUPER::run;
 }
 
-sub patient ($self, %option) { return $self->client(timeout => 60, %option) }
-
 sub nothing_is_left ($self, $case) {
-    my $client = $self->patient;
+    my $client = $self->client;
     ok eval {
         AuthGate::Server::wait_until { connections($client)->{active} == 0 } 30, 'connections to end';
     }, "E57 $case: nothing is left";

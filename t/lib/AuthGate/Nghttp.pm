@@ -16,7 +16,7 @@ use AuthGate::Response;
 use IPC::Run ();
 
 sub request ($port, $method, $path, $body, $option = {}, @headers) {
-    my @command = (qw(nghttp --verbose --timeout=20), "--header=:method: $method");
+    my @command = (qw(nghttp --verbose --timeout=60), "--header=:method: $method");
     push @command, '--no-content-length' if $option->{no_length};
     push @command, '--data=-'            if defined $body;
     while (my ($name, $value) = splice @headers, 0, 2) {

@@ -14,7 +14,7 @@ use Carp ();
 use IPC::Open2 ();
 use JSON::PP ();
 
-our $PYTHON = $ENV{AUTHGATE_PYTHON} // "$AuthGate::ROOT/target/python/bin/python3";
+our $PYTHON = $ENV{AUTHGATE_PYTHON} // "$AuthGate::TARGET/python/bin/python3";
 
 my @running;
 my $json = JSON::PP->new->ascii->canonical;

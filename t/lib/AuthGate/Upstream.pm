@@ -66,7 +66,7 @@ sub serve ($self, $listen, $parent) {
 }
 
 sub converse ($self, $client, $file) {
-    alarm 20;    # the process ends
+    alarm 60;    # the process ends
     my $request = $READER{ $self->{protocol} }->($client);
     AuthGate::write_file("$file.part", $request);
     rename "$file.part", $file;

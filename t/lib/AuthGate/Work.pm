@@ -59,6 +59,4 @@ sub next_dump ($self, $trigger) {
     return $instructions;
 }
 
-sub patient ($self, %option) { return $self->client(timeout => 60, headers => [], %option) }
-
 1;
