@@ -1,12 +1,12 @@
 //! The gate in nginx's access phase, and what it leaves behind for the later ones.
 
-use crate::nginx::checks;
+use crate::head::with_head;
 use crate::nginx::clock;
-use crate::nginx::log;
-use crate::nginx::reply::{self, Sent};
+use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
-use crate::nginx::visit::Visit;
 use crate::realm::Realm;
+use crate::visit::Visit;
+use crate::{answer, checks, own, record};
 use authgate_core::check::Check;
 use authgate_core::event::Event;
 use authgate_core::gate::{Cause, Decision, Gate, Identity, Outcome, Verdict};
@@ -58,8 +58,8 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
     if page_at(request).is_some() {
         return admit();
     }
-    let Some(site) = request.location().site() else { return Phase::Decline };
-    let Some(visit) = request.visit() else { return Phase::Refuse(500) };
+    let Some(site) = own::location(request).site() else { return Phase::Decline };
+    let Some(visit) = own::visit(request) else { return Phase::Refuse(500) };
     visit.admitted_by.set(Some(site.realm));
     let verdict = match identify(request, visit, site.realm) {
         Known::Later(sent) => return Phase::Sent(sent),
@@ -100,26 +100,26 @@ impl Site<'_> {
         }
         if self.mode.tells(status) {
             let realm = self.realm.settings.name.clone();
-            log::event(request, &Event::WouldRefuse { reason: status, realm });
+            record::log(request, &Event::WouldRefuse { reason: status, realm });
         }
         status
     }
 }
 
 fn refuse(request: Request<'_>, realm: &Realm, verdict: &Verdict) -> Phase {
-    let Some(visit) = request.visit() else { return Phase::Refuse(500) };
-    visit.refused_in.set(Some(request.location()));
-    let refusal = realm.with_gate(|gate| {
-        request.with_head(visit, |head| gate.refusal(head, verdict, clock::now()))
-    });
+    let Some(visit) = own::visit(request) else { return Phase::Refuse(500) };
+    visit.refused_in.set(Some(own::location(request)));
+    let refusal = realm
+        .with_gate(|gate| with_head(request, |head| gate.refusal(head, verdict, clock::now())))
+        .flatten();
     let Some(reply) = refusal else { return Phase::Refuse(500) };
     if matches!(reply.status, 401 | 403) && request.has_error_page(reply.status) {
-        return match reply::leave(request, visit, realm, &reply) {
+        return match answer::leave(request, visit, realm, &reply) {
             Some(()) => Phase::Refuse(reply.status),
             None => Phase::Refuse(500),
         };
     }
-    Phase::Sent(reply::refuse(request, realm, reply))
+    Phase::Sent(answer::refuse(request, realm, reply))
 }
 
 /// Who the request comes from, found out once for each visit and realm. A password that has to be
@@ -142,8 +142,8 @@ pub(crate) fn verdict<'r>(
     if let Some(verdict) = visit.verdict_of(realm) {
         return Some(verdict);
     }
-    let is_basic = |gate: &Gate<'_>| request.with_head(visit, |head| gate.is_asked_by_basic(head));
-    if realm.with_gate(is_basic)? {
+    let is_basic = |gate: &Gate<'_>| with_head(request, |head| gate.is_asked_by_basic(head));
+    if realm.with_gate(is_basic)?? {
         return Some(&Verdict::Challenge(Cause::Missing));
     }
     Some(match ask(request, visit, realm)? {
@@ -162,8 +162,8 @@ fn ask<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Option<Ask
     if let Some(verdict) = visit.verdict_of(realm) {
         return Some(Asked::Verdict(verdict));
     }
-    let decide = |gate: &Gate<'_>| request.with_head(visit, |head| gate.decide(head, clock::now()));
-    Some(match realm.with_gate(decide)? {
+    let decide = |gate: &Gate<'_>| with_head(request, |head| gate.decide(head, clock::now()));
+    Some(match realm.with_gate(decide)?? {
         Decision::Verdict(verdict) => Asked::Verdict(visit.remember(request, realm, verdict)?),
         Decision::Check(check) => Asked::Check(check),
     })
@@ -173,11 +173,11 @@ fn ask<'r>(request: Request<'r>, visit: &Visit<'r>, realm: &Realm) -> Option<Ask
 fn checked(request: Request<'_>, realm: &Realm, check: Check, outcome: Option<Outcome>) -> Sent {
     let verdict =
         outcome.and_then(|outcome| realm.with_gate(|gate| gate.of_check(&check, outcome)));
-    let (Some((verdict, event)), Some(visit)) = (verdict, request.visit()) else {
+    let (Some((verdict, event)), Some(visit)) = (verdict, own::visit(request)) else {
         return Sent::failed(request);
     };
     if let Some(event) = event {
-        reply::record(request, realm, &event);
+        record::record(request, realm, &event);
     }
     match visit.remember(request, realm, verdict) {
         Some(_) => request.go_on(),
@@ -196,14 +196,14 @@ pub(crate) fn admitted_here<'r>(
 }
 
 fn gate_of<'r>(request: Request<'r>, realm: &Realm) -> Option<Site<'r>> {
-    request.location().site().filter(|site| std::ptr::eq(site.realm, realm))
+    own::location(request).site().filter(|site| std::ptr::eq(site.realm, realm))
 }
 
 /// Whether a request that was let in would be refused now, and what to say of it. What cannot be told is
 /// refused, as it would be with a request.
 pub(crate) fn review(request: Request<'_>, realm: &Realm, epoch: u64) -> Option<Event> {
     let site = gate_of(request, realm)?;
-    let visit = request.visit();
+    let visit = own::visit(request);
     let identity = visit.and_then(|visit| visit.verdict_of(realm)?.admitted());
     let review = |identity| realm.with_gate(|gate| gate.review(identity, epoch, clock::now()));
     let reason = site.status(identity.and_then(review).as_ref());
@@ -215,7 +215,7 @@ pub(crate) fn review(request: Request<'_>, realm: &Realm, epoch: u64) -> Option<
 /// The realm and the page of the gate's own that this request is for.
 pub(crate) fn page_at(request: Request<'_>) -> Option<(&Realm, Page)> {
     let path = request.path();
-    let mut realms = request.server().realms().iter();
+    let mut realms = own::server(request).realms().iter();
     realms.find_map(|realm| Some((&**realm, Page::at(&realm.settings, path)?)))
 }
 
@@ -224,13 +224,12 @@ pub(crate) fn renewal<'r>(request: Request<'r>, visit: &Visit<'r>) -> Option<Str
     if !request.is_main() {
         return None;
     }
-    let gated = || visit.admitted_by.get().filter(|_| request.location().is_gated());
+    let gated = || visit.admitted_by.get().filter(|_| own::location(request).is_gated());
     let realm = visit.verified_by.get().or_else(gated)?;
     let verdict = visit.verdict_of(realm)?;
     let has_session = |identity: &&Identity| identity.session().is_some();
     let identity = verdict.admitted().filter(has_session).filter(|_| realm.may_renew())?;
     let now = clock::now();
-    let renew =
-        |gate: &Gate<'_>| request.with_head(visit, |head| gate.renewal(identity, head, now));
-    realm.with_gate(renew).flatten()
+    let renew = |gate: &Gate<'_>| with_head(request, |head| gate.renewal(identity, head, now));
+    realm.with_gate(renew).flatten().flatten()
 }

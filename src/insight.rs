@@ -1,6 +1,8 @@
 //! `authgate_status`: what an operator sees of a realm, and the bans that one lifts.
 
-use crate::nginx::reply::{self, Sent};
+use crate::answer;
+use crate::head::with_head;
+use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
 use crate::realm::Realm;
 use authgate_core::ended::Usage;
@@ -11,12 +13,10 @@ use std::sync::atomic::Ordering::Acquire;
 
 /// Answers a request of the location.
 pub(crate) fn answer(request: Request<'_>, realm: &Realm) -> Sent {
-    let order = request.visit().map(|visit| {
-        request.with_head(visit, |head| {
-            if request.is_local() { insight::order(head) } else { Err(insight::refused(head)) }
-        })
+    let order = with_head(request, |head| {
+        if request.is_local() { insight::order(head) } else { Err(insight::refused(head)) }
     });
-    let answer = match order {
+    let reply = match order {
         None => None,
         Some(Err(refusal)) => Some(*refusal),
         Some(Ok(Order::Show)) => show(realm),
@@ -27,8 +27,8 @@ pub(crate) fn answer(request: Request<'_>, realm: &Realm) -> Sent {
             lifted(realm.with_limiter(|limiter| limiter.lift_user(&name)))
         }
     };
-    match answer {
-        Some(answer) => reply::send(request, realm, answer),
+    match reply {
+        Some(reply) => answer::send(request, realm, reply),
         None => Sent::failed(request),
     }
 }

@@ -1,6 +1,7 @@
 //! authgate: an nginx module that asks who comes before it lets anyone to what lies behind.
 //!
 //! - [`access`]: the gate in the access phase
+//! - [`checks`]: password checks, so many at a time
 //! - [`login`]: the gate's own pages, and the password check in between
 //! - [`realm`]: settings, users, keys and shared memory of one realm
 //! - [`files`]: reading files, and the keys among them
@@ -9,6 +10,7 @@
 //! - [`metrics`]: what Prometheus sees
 //! - [`live`]: users and groups, read again when a file has been edited
 //! - [`state`]: ended sessions, kept in a file
+//! - [`upgraded`]: connections that outlive what let them in
 //! - [`verify`]: the verdict as an answer, for `auth_request` and other proxies
 //! - [`nginx`]: the edge, the only unsafe code
 //!
@@ -17,13 +19,21 @@
 #![deny(unsafe_code)]
 
 mod access;
+mod answer;
+mod checks;
+mod credentials;
 mod files;
+mod head;
 mod insight;
 mod live;
 mod login;
 mod metrics;
 mod nginx;
+mod own;
 mod realm;
+mod record;
 mod state;
+mod upgraded;
 mod users;
 mod verify;
+mod visit;

@@ -1,7 +1,7 @@
 //! The users file and the groups file, read again when someone has edited one: no reload needed.
 
 use crate::nginx::memory::Topic;
-use crate::nginx::{background, clock, faults, log, module, process};
+use crate::nginx::{clock, faults, log, module, process, threads};
 use crate::realm::Realm;
 use crate::users::{Both, Loaded, Mistake, Reread, UsersFiles};
 use authgate_core::users::Users;
@@ -84,7 +84,7 @@ fn read(realm: &Realm, watched: &Watched) -> bool {
             files.reread(taken, &old, key.as_ref())
         }
     };
-    background::run(work, move |reread| {
+    threads::run(work, move |reread| {
         // The realm may have become another one meanwhile, in a single process that reloads.
         let realms = module::running_realms();
         let realm = realms.iter().find(|realm| realm.settings.name == name);
@@ -142,7 +142,7 @@ fn replace(realm: &Realm, users: Users) {
         state.users_have_changed();
     }
     // Giving many users' memory back takes its time, too.
-    background::run(move || drop(old), drop);
+    threads::run(move || drop(old), drop);
 }
 
 /// One line for all workers about the same `what`; what lasts is said again each minute.

@@ -1,13 +1,13 @@
 //! The gate's own pages, answered before nginx looks for content.
 
 use crate::access::{self, Known, Phase};
+use crate::head::with_head;
 use crate::nginx::body::{self, Body};
-use crate::nginx::checks;
 use crate::nginx::clock;
-use crate::nginx::reply::{self, Sent};
+use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
 use crate::realm::Realm;
-use crate::{insight, metrics, verify};
+use crate::{answer, checks, credentials, insight, metrics, own, verify};
 use authgate_core::check::Check;
 use authgate_core::form::MAX_BODY;
 use authgate_core::gate::{Gate, Outcome};
@@ -19,7 +19,7 @@ use authgate_core::token::SessionId;
 /// The POST_READ phase: takes the gate's credentials from every request of a server that uses a
 /// realm, gated or not, before anything makes a subrequest of it or hands it to an application.
 pub(crate) fn post_read(request: Request<'_>) -> Phase {
-    match request.strip_credentials() {
+    match credentials::strip(request) {
         Some(()) => Phase::Decline,
         None => Phase::Refuse(500),
     }
@@ -37,7 +37,7 @@ pub(crate) fn precontent(request: Request<'_>) -> Phase {
 
 /// The gate lets everyone come to its pages, wherever they are: so they come before these.
 fn of_location(request: Request<'_>) -> Phase {
-    let location = request.location();
+    let location = own::location(request);
     if location.shows_metrics() {
         return Phase::Sent(metrics::answer(request));
     }
@@ -55,29 +55,33 @@ fn of_location(request: Request<'_>) -> Phase {
 /// Does what the core has decided.
 fn perform(request: Request<'_>, realm: &Realm, action: Action) -> Sent {
     match action {
-        Action::Reply(reply) => reply::send(request, realm, reply),
+        Action::Reply(reply) => answer::send(request, realm, reply),
         Action::Identify => session(request, realm),
-        Action::ReadBody if request.begin_login(realm) => body::read(request, MAX_BODY, posted),
-        Action::ReadBody => Sent::failed(request),
+        Action::ReadBody => {
+            let this = realm.this.clone();
+            body::read(request, MAX_BODY, move |request, body| match this.upgrade() {
+                Some(realm) => posted(request, &realm, body),
+                None => Sent::failed(request),
+            })
+        }
         Action::Check(check) => checks::submit(request, realm, check, checked),
     }
 }
 
 /// The session page, for whichever credential.
 fn session(request: Request<'_>, realm: &Realm) -> Sent {
-    let Some(visit) = request.visit() else { return Sent::failed(request) };
+    let Some(visit) = own::visit(request) else { return Sent::failed(request) };
     let verdict = match access::identify(request, visit, realm) {
         Known::Verdict(verdict) => verdict,
         Known::Later(sent) => return sent,
         Known::Failed => return Sent::failed(request),
     };
     let reply = with_gate(request, realm, |gate, head| gate.session(head, verdict, clock::now()));
-    reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
+    reply.map_or_else(|| Sent::failed(request), |reply| answer::send(request, realm, reply))
 }
 
 /// The body of a login is here.
-fn posted(request: Request<'_>, body: Body) -> Sent {
-    let Some(realm) = request.login_realm() else { return Sent::failed(request) };
+fn posted(request: Request<'_>, realm: &Realm, body: Body) -> Sent {
     let action = with_gate(request, realm, |gate, head| match body {
         Body::Complete(bytes) => gate.posted(head, &bytes, clock::now()),
         Body::TooLarge => Action::Reply(gate.too_large(head)),
@@ -86,14 +90,7 @@ fn posted(request: Request<'_>, body: Body) -> Sent {
 }
 
 /// A password has been checked, or could not be.
-fn checked(
-    request: Request<'_>,
-    realm: &Realm,
-    mut check: Check,
-    outcome: Option<Outcome>,
-) -> Sent {
-    // It is checked, and the answer may have to wait.
-    drop(std::mem::take(&mut check.password));
+fn checked(request: Request<'_>, realm: &Realm, check: Check, outcome: Option<Outcome>) -> Sent {
     match outcome {
         None => Sent::failed(request),
         Some(Outcome::Checked(matches)) => replace_sessions(request, realm, check, matches),
@@ -116,7 +113,7 @@ fn replace_sessions(request: Request<'_>, realm: &Realm, check: Check, matches: 
 fn conclude(request: Request<'_>, realm: &Realm, check: &Check, outcome: Outcome) -> Sent {
     let reply = with_gate(request, realm, |gate, head| answer(gate, head, check, outcome));
     let reply = reply.flatten();
-    reply.map_or_else(|| Sent::failed(request), |reply| reply::send(request, realm, reply))
+    reply.map_or_else(|| Sent::failed(request), |reply| answer::send(request, realm, reply))
 }
 
 fn answer(
@@ -146,6 +143,5 @@ fn with_gate<R>(
     realm: &Realm,
     with: impl FnOnce(&Gate<'_>, &RequestHead<'_>) -> R,
 ) -> Option<R> {
-    let visit = request.visit()?;
-    realm.with_gate(|gate| request.with_head(visit, |head| with(gate, head)))
+    realm.with_gate(|gate| with_head(request, |head| with(gate, head))).flatten()
 }

@@ -1,20 +1,20 @@
 //! `authgate_metrics`: the numbers of all realms, as Prometheus reads them.
 
-use crate::insight;
-use crate::nginx::reply::{self, Sent};
+use crate::head::with_head;
+use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
 use crate::nginx::{clock, module};
 use crate::realm::Realm;
+use crate::{answer, insight};
 use authgate_core::metrics::{self, BasicUse, Build, LimiterUse, RealmMetrics};
 use authgate_core::reply::Reply;
 use std::rc::Rc;
 
 /// Answers a request of the location.
 pub(crate) fn answer(request: Request<'_>) -> Sent {
-    let Some(visit) = request.visit() else { return Sent::failed(request) };
-    let refusal = request.with_head(visit, metrics::refusal);
+    let Some(refusal) = with_head(request, metrics::refusal) else { return Sent::failed(request) };
     match refusal.or_else(shown) {
-        Some(answer) => reply::deliver(request, visit, answer),
+        Some(reply) => answer::deliver(request, reply),
         None => Sent::failed(request),
     }
 }

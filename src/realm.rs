@@ -1,14 +1,14 @@
 //! A realm as the module holds it: its settings, its users, its keys and its shared memory.
 
+use crate::checks::{self, Queue};
 use crate::live::{self, Watched};
-use crate::nginx::checks::{self, Queue};
 use crate::nginx::memory::{Secrets, Topic};
 use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
-use crate::nginx::upgraded::{self, Upgraded};
 use crate::nginx::zone::Zone;
 use crate::nginx::{clock, log, process};
 use crate::state::State;
+use crate::upgraded::{self, Upgraded};
 use crate::users;
 use authgate_core::ended::Ended;
 use authgate_core::event::Event;
@@ -21,11 +21,14 @@ use authgate_core::settings::Settings;
 use authgate_core::status::Status;
 use authgate_core::users::{GenerationKey, Generations, Remembered, Users};
 use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// One realm of one configuration, shared by all servers that use it.
 pub(crate) struct Realm {
+    /// For what happens later, when the realm may be no more.
+    pub this: Weak<Self>,
     /// Its directives.
     pub settings: Settings,
     /// Who may sign in: replaced when a file has changed.
@@ -59,9 +62,10 @@ impl Realm {
         keys: Option<Keys>,
         state: Option<State>,
         readable: Box<dyn Fn() -> Result<(), String>>,
-    ) -> Self {
+    ) -> Rc<Self> {
         let checks = Queue::new(&settings.checks);
-        Self {
+        Rc::new_cyclic(|this| Self {
+            this: this.clone(),
             settings,
             users: RefCell::new(users.0),
             watched: RefCell::new(users.1),
@@ -75,7 +79,7 @@ impl Realm {
             checks,
             upgraded: Upgraded::default(),
             readable,
-        }
+        })
     }
 
     /// Derives the keys and reads the state, now that the shared memory is there. Writes nothing to
@@ -319,6 +323,6 @@ impl Realm {
             state.tick(self);
         }
         checks::tick(self);
-        upgraded::tick(self);
+        upgraded::close_ended(self);
     }
 }

@@ -6,8 +6,8 @@ mod remember;
 mod unwritten;
 
 use crate::files::{self, reason};
-use crate::nginx::background::{self, Panicked};
 use crate::nginx::memory::Topic;
+use crate::nginx::threads::{self, Panicked};
 use crate::nginx::{clock, faults, log, module, process};
 use crate::realm::Realm;
 use authgate_core::journal::{self, Record};
@@ -221,7 +221,7 @@ impl State {
         let file =
             self.journal.borrow().as_ref().filter(|_| self.unsynced.take()).map(Journal::file);
         if let Some(file) = file {
-            let begun = background::run(move || file.sync_data(), warn_unsynced);
+            let begun = threads::run(move || file.sync_data(), warn_unsynced);
             self.unsynced.set(!begun);
         }
     }
@@ -319,7 +319,7 @@ fn rewrite(realm: &Realm, replacement: Replacement, records: Vec<Record>, failur
         faults::in_background("journal");
         replacement.write(&records)
     };
-    background::run(work, move |result| {
+    threads::run(work, move |result| {
         let realms = module::running_realms();
         let realm = realms.iter().find(|realm| realm.settings.name == name);
         if let Some(realm) = realm {

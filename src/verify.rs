@@ -1,9 +1,11 @@
 //! `authgate_verify`: the verdict as an answer, for `auth_request` and for other proxies.
 
 use crate::access::{Known, Site, identify};
+use crate::head::with_head;
 use crate::nginx::clock;
-use crate::nginx::reply::{self, Sent};
+use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
+use crate::{answer, own};
 use authgate_core::gate::Gate;
 use authgate_core::request::RequestHead;
 use authgate_core::status::Status;
@@ -28,7 +30,7 @@ pub(crate) enum Navigations {
 
 /// Answers a request of the location.
 pub(crate) fn answer(request: Request<'_>, verify: Verify<'_>) -> Sent {
-    let Some(visit) = request.visit() else { return Sent::failed(request) };
+    let Some(visit) = own::visit(request) else { return Sent::failed(request) };
     let site = verify.site;
     let verdict = match identify(request, visit, site.realm) {
         Known::Later(sent) => return sent,
@@ -49,11 +51,11 @@ pub(crate) fn answer(request: Request<'_>, verify: Verify<'_>) -> Sent {
         visit.verified_by.set(Some(site.realm));
     }
     if !passes {
-        visit.refused_in.set(Some(request.location()));
+        visit.refused_in.set(Some(own::location(request)));
     }
-    let reply = site.realm.with_gate(|gate| request.with_head(visit, |head| answer(gate, head)));
-    match reply.flatten() {
-        Some(reply) => reply::send(request, site.realm, reply),
+    let reply = site.realm.with_gate(|gate| with_head(request, |head| answer(gate, head)));
+    match reply.flatten().flatten() {
+        Some(reply) => answer::send(request, site.realm, reply),
         None => Sent::failed(request),
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Body {
 }
 
 /// What is called with the body.
-pub(crate) type Then = fn(Request<'_>, Body) -> Sent;
+type Then = Box<dyn FnOnce(Request<'_>, Body) -> Sent>;
 
 /// A body that is being read.
 pub(super) struct Reading {
@@ -32,9 +32,14 @@ pub(super) struct Reading {
     then: Then,
 }
 
-/// Reads the body, then calls `then`: at once where all of it is here, else when it has come.
-pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
-    let Some(visit) = request.visit() else {
+/// Reads the body, then calls `then`: at once where all of it is here, else when it has come. A subrequest
+/// has none of its own.
+pub(crate) fn read(
+    request: Request<'_>,
+    limit: usize,
+    then: impl FnOnce(Request<'_>, Body) -> Sent + 'static,
+) -> Sent {
+    let Some(exchange) = request.exchange().filter(|_| request.is_main()) else {
         return Sent::failed(request);
     };
     // All the room at once: a vector that grows leaves copies behind. Anyone can ask for it, so that
@@ -44,7 +49,7 @@ pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
         log::no_memory("authgate: no memory for a request's body");
         return Sent::failed(request);
     }
-    visit.reading.replace(Some(Reading { bytes, limit, then }));
+    exchange.reading.replace(Some(Reading { bytes, limit, then: Box::new(then) }));
     let raw = request.raw();
     // SAFETY: a live main request; nginx calls `first` with it, now or later, and counts that.
     unsafe {
@@ -58,7 +63,7 @@ pub(crate) fn read(request: Request<'_>, limit: usize, then: Then) -> Sent {
                 if status.is_none() {
                     ngx_http_finalize_request(raw, NGX_DONE as ngx_int_t);
                 }
-                drop(visit.reading.take());
+                drop(exchange.reading.take());
                 ngx_http_finalize_request(raw, status.unwrap_or(FAILED));
             }
         }
@@ -139,22 +144,22 @@ unsafe extern "C" fn more(raw: *mut ngx_http_request_t) {
 
 /// Takes what there is. NGX_DONE: all is said, by us or when more comes.
 fn advance(request: Request<'_>) -> ngx_int_t {
-    let Some(visit) = request.visit() else {
+    let Some(exchange) = request.exchange() else {
         return FAILED;
     };
     loop {
-        let Some(mut reading) = visit.reading.take() else { return NGX_DONE as ngx_int_t };
+        let Some(mut reading) = exchange.reading.take() else { return NGX_DONE as ngx_int_t };
         let fits = take(request, &mut reading);
         // SAFETY: a live request whose body is being read.
         let ended = unsafe { !bits::is_reading_body(request.raw()) };
         if !fits || ended {
-            let then = reading.then;
-            let body = if fits { Body::Complete(reading.bytes) } else { Body::TooLarge };
+            let Reading { bytes, then, .. } = reading;
+            let body = if fits { Body::Complete(bytes) } else { Body::TooLarge };
             block_reading(request);
             let _: Sent = then(request, body);
             return NGX_DONE as ngx_int_t;
         }
-        visit.reading.replace(Some(reading));
+        exchange.reading.replace(Some(reading));
         // SAFETY: as above; nginx reads on, and sets its timer where nothing is there.
         let code = unsafe { ngx_http_read_unbuffered_request_body(request.raw()) };
         match Progress::of(code) {
@@ -163,7 +168,7 @@ fn advance(request: Request<'_>) -> ngx_int_t {
             Progress::Later if has_buffers(request) => {}
             Progress::Later => return NGX_DONE as ngx_int_t,
             Progress::Failed(status) => {
-                drop(visit.reading.take());
+                drop(exchange.reading.take());
                 return status.unwrap_or(FAILED);
             }
         }

@@ -40,7 +40,7 @@ pub(super) fn every(milliseconds: ngx_msec_t, tick: fn()) {
 
 /// Whether a worker that is told to go stays for the next tick: as a rule it does not wait for our
 /// timer.
-pub(super) fn keep_worker(stays: bool) {
+pub(crate) fn keep_worker(stays: bool) {
     if let Some(mut event) = TICKS.get() {
         // SAFETY: the event is valid for good, and the event loop's alone, on which this runs.
         unsafe { event.as_mut() }.set_cancelable((!stays).into());

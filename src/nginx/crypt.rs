@@ -18,7 +18,7 @@ unsafe extern "C" {
 
 /// Hashes `password` under `setting`. Safe in any thread: it has a pool of its own, and the build
 /// demands `crypt_r` (scripts/build).
-pub(super) fn crypt(password: &[u8], setting: &str) -> Option<String> {
+pub(crate) fn crypt(password: &[u8], setting: &str) -> Option<String> {
     let key = Zeroizing::new(CString::new(password).ok()?.into_bytes_with_nul());
     let salt = CString::new(setting).ok()?;
     // SAFETY: the pool is ours alone; both strings end in NUL and outlive the call, which only

@@ -6,7 +6,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 
 /// Runs `body`; where it panics, logs an alert and gives `fallback`.
-pub(super) fn guard<R>(fallback: R, body: impl FnOnce() -> R) -> R {
+pub(crate) fn guard<R>(fallback: R, body: impl FnOnce() -> R) -> R {
     caught(body).unwrap_or_else(|panicked| {
         log::alert(&panicked.to_string());
         fallback

@@ -10,7 +10,7 @@ pub(super) use filters::install_filters;
 
 /// Nothing, in every other build.
 #[cfg(not(feature = "faults"))]
-pub(super) fn at(_request: Request<'_>, _place: &str) {}
+pub(crate) fn at(_request: Request<'_>, _place: &str) {}
 
 /// Nothing, in every other build.
 #[cfg(not(feature = "faults"))]
@@ -28,11 +28,11 @@ pub(crate) fn in_background(work: &str) {
 
 /// Nothing, in every other build.
 #[cfg(not(feature = "faults"))]
-pub(super) fn in_users(_realm: &Realm) {}
+pub(crate) fn in_users(_realm: &Realm) {}
 
 /// As where other workers have taken users that this one could not read, until it reads them.
 #[cfg(feature = "faults")]
-pub(super) fn in_users(realm: &Realm) {
+pub(crate) fn in_users(realm: &Realm) {
     if is_asked_for("outdated") {
         realm.outdated.set(true);
     }
@@ -48,7 +48,7 @@ pub(crate) fn is_asked_for(word: &str) -> bool {
 /// Panics where the request's `X-Authgate-Fault` names this place. In the access phase it may also name a
 /// misuse of memory.
 #[cfg(feature = "faults")]
-pub(super) fn at(request: Request<'_>, place: &str) {
+pub(crate) fn at(request: Request<'_>, place: &str) {
     let fault = super::headers::find(request, "x-authgate-fault").unwrap_or_default();
     assert!(fault != place.as_bytes(), "on request");
     if place == "access" {
@@ -60,7 +60,7 @@ pub(super) fn at(request: Request<'_>, place: &str) {
 /// What must neither wait for ever nor leave the lock behind.
 #[cfg(feature = "faults")]
 fn locks(request: Request<'_>, fault: &[u8]) {
-    let Some(site) = request.location().site() else { return };
+    let Some(site) = crate::own::location(request).site() else { return };
     let zone = &site.realm.zone;
     let within = |_: &mut Locked<'_>| match fault {
         b"lock-panics" => assert!(fault.is_empty(), "on request"),

@@ -1,25 +1,27 @@
 //! The response header, after every other module but the writer: the fields of our own answers, the
 //! renewed cookie, and no cookie of our name from an application.
 
+use super::exchange::Exchange;
 use super::headers;
-use super::log;
+use super::log::Severity;
 use super::reply::push_header;
-use super::request::{Request, bytes};
-use super::upgraded;
-use super::visit::Visit;
-use crate::access;
+use super::request::Request;
+use super::text::bytes;
+use crate::{access, own, upgraded};
 use authgate_core::response::{self, Private};
 use http::HeaderValue;
 use ngx::ffi::ngx_table_elt_t;
 
 /// `None` where the header cannot be sent: memory is short.
 pub(super) fn apply(request: Request<'_>) -> Option<()> {
-    if request.server().realms().is_empty() {
+    if own::server(request).realms().is_empty() {
         return Some(());
     }
     drop_foreign_cookies(request);
-    let Some(visit) = Visit::find(request) else { return Some(()) };
-    set_all(request, visit.reply_headers.take())?;
+    if let Some(exchange) = Exchange::find(request) {
+        set_all(request, exchange.fields.take())?;
+    }
+    let Some(visit) = own::known_visit(request) else { return Some(()) };
     if request.is_main() && visit.unstored.take() {
         set_header(request, "Cache-Control", "no-store")?;
     }
@@ -73,11 +75,11 @@ fn keep_private(request: Request<'_>) -> Option<()> {
 }
 
 fn drop_foreign_cookies(request: Request<'_>) {
-    let cookies = request.server().cookies();
+    let cookies = own::server(request).cookies();
     remove(request, |name, value| {
         let ours = name.eq_ignore_ascii_case(b"set-cookie") && cookies.are_set_by(value);
         if ours {
-            log::warn(request, "upstream sets a cookie of the gate's name, dropped");
+            request.report(Severity::Warn, &"upstream sets a cookie of the gate's name, dropped");
         }
         ours
     });

@@ -1,17 +1,18 @@
 //! Header lists of nginx's: reading, and removing our cookies before an application sees them.
 
-use super::request::{Request, bytes, string};
+use super::request::Request;
+use super::text::{bytes, string};
 use authgate_core::cookie::{GateCookies, Stripped};
 use authgate_core::original::Line;
 use ngx::ffi::{ngx_list_part_t, ngx_list_t, ngx_palloc, ngx_str_t, ngx_table_elt_t};
 
 /// The value of the first request header field of this lower-case name.
-pub(super) fn find<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
+pub(crate) fn find<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
     named(request, name).next()
 }
 
 /// The only request header field of this lower-case name.
-pub(super) fn only<'r>(request: Request<'r>, name: &str) -> Line<'r> {
+pub(crate) fn only<'r>(request: Request<'r>, name: &str) -> Line<'r> {
     let mut named = named(request, name);
     match (named.next(), named.next()) {
         (None, _) => Line::Absent,
@@ -69,18 +70,18 @@ pub(super) unsafe fn lines(list: *mut ngx_list_t) -> impl Iterator<Item = *mut n
 }
 
 /// Takes the gate's cookies out of the request's `Cookie` lines, the others byte for byte; how many
-/// lines are left empty, for [`remove_emptied`]. The visit remembers them. Each line is read on its
+/// lines are left empty, for [`remove_emptied`]. They are remembered. Each line is read on its
 /// own, once or twice, so that it costs as much as the client sends. `None` where memory is short.
-pub(super) fn strip_cookies(request: Request<'_>, cookies: &GateCookies) -> Option<usize> {
+pub(crate) fn strip_cookies(request: Request<'_>, cookies: &GateCookies) -> Option<usize> {
     let mut emptied = 0;
     for line in cookie_lines(request) {
         // SAFETY: the line stays where it is; its old value stays in the request's memory, where
-        // the visit remembers it.
+        // it is remembered.
         let line = unsafe { &mut *line };
         // SAFETY: as above.
         let value = unsafe { bytes(line.value) };
         if let Stripped::Rest(rest) = cookies.strip(value, || request.allocate(value.len()))? {
-            request.visit()?;
+            request.exchange()?;
             line.value = if rest.is_empty() { emptied_value() } else { string(rest) };
         }
         emptied += usize::from(is_emptied(line));
@@ -89,7 +90,7 @@ pub(super) fn strip_cookies(request: Request<'_>, cookies: &GateCookies) -> Opti
 }
 
 /// Takes the value of the `Authorization` line where `is_ours`, as [`strip_cookies`] does.
-pub(super) fn strip_authorization(
+pub(crate) fn strip_authorization(
     request: Request<'_>,
     is_ours: impl FnOnce(&[u8]) -> bool,
 ) -> Option<usize> {
@@ -99,7 +100,7 @@ pub(super) fn strip_authorization(
     };
     // SAFETY: what a line says lives as long as the request.
     if is_ours(unsafe { bytes(line.value) }) {
-        request.visit()?;
+        request.exchange()?;
         line.value = emptied_value();
     }
     Some(usize::from(is_emptied(line)))
@@ -185,7 +186,7 @@ fn unlink_emptied_authorization(request: Request<'_>) {
 }
 
 /// Removes the emptied lines, `count` of them. `None` where memory is short: they stay then, empty.
-pub(super) fn remove_emptied(request: Request<'_>, count: usize) -> Option<()> {
+pub(crate) fn remove_emptied(request: Request<'_>, count: usize) -> Option<()> {
     let size = count.checked_mul(size_of::<ngx_list_part_t>())?;
     // SAFETY: the request's own pool, which aligns to words and gives room for `count` parts; headers_in
     // of a live request.

@@ -4,7 +4,7 @@
 use super::conf::ServerConf;
 use super::log;
 use super::module;
-use super::request::bytes;
+use super::text::bytes;
 use ngx::ffi::{
     ngx_http_conf_addr_t, ngx_http_conf_port_t, ngx_http_core_main_conf_t,
     ngx_http_core_srv_conf_t, ngx_log_t,

@@ -1,32 +1,36 @@
 //! nginx's error log.
 
-use super::request::Request;
-use authgate_core::event::{Event, Level};
 use ngx::ffi::{
     NGX_LOG_ALERT, NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
     NGX_LOG_WARN, ngx_cycle, ngx_log_error_core, ngx_log_t, ngx_uint_t,
 };
+use std::fmt::Display;
 
-/// Writes an event of a request; nginx adds the client and the request line.
-pub(crate) fn event(request: Request<'_>, event: &Event) {
-    let level = match event.level() {
-        Level::Error => NGX_LOG_ERR,
-        Level::Warn => NGX_LOG_WARN,
-        Level::Info => NGX_LOG_INFO,
+/// How grave something is that a request has brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// `error`
+    Error,
+    /// `warn`
+    Warn,
+    /// `info`
+    Info,
+}
+
+/// Writes about a request, to the log of its connection: nginx adds the client and the request line.
+pub(super) fn about_request(log: *mut ngx_log_t, severity: Severity, text: &impl Display) {
+    let level = match severity {
+        Severity::Error => NGX_LOG_ERR,
+        Severity::Warn => NGX_LOG_WARN,
+        Severity::Info => NGX_LOG_INFO,
     };
-    let log = request.log();
-    if event.is_logged() && enabled(log, level) {
-        write(log, level, &format!("authgate: {event}"));
+    if enabled(log, level) {
+        write(log, level, &format!("authgate: {text}"));
     }
 }
 
-/// Writes a warning about a request.
-pub(super) fn warn(request: Request<'_>, text: &str) {
-    write(request.log(), NGX_LOG_WARN, &format!("authgate: {text}"));
-}
-
 /// Writes an alert of the worker.
-pub(super) fn alert(text: &str) {
+pub(crate) fn alert(text: &str) {
     write(cycle_log(), NGX_LOG_ALERT, &format!("authgate: {text}"));
 }
 

@@ -3,34 +3,36 @@
 
 #![allow(unsafe_code, reason = "this is where nginx's pointers become references")]
 
-pub(crate) mod background;
 mod bits;
 pub(crate) mod body;
+pub(crate) mod carried;
 mod chain;
-pub(crate) mod checks;
 pub(crate) mod clock;
-mod conf;
-mod crypt;
-mod entry;
+pub(crate) mod conf;
+pub(crate) mod crypt;
+pub(crate) mod entry;
+mod exchange;
 #[cfg(feature = "export-modules")]
 mod exports;
 pub(crate) mod faults;
 mod filter;
-mod headers;
+pub(crate) mod handle;
+pub(crate) mod headers;
 mod listen;
-mod location;
+pub(crate) mod location;
 mod lock;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod module;
 mod phases;
+mod pool;
 pub(crate) mod process;
 mod realm_block;
 pub(crate) mod reply;
 pub(crate) mod request;
 mod server_names;
-pub(crate) mod upgraded;
-mod variables;
-pub(crate) mod visit;
+mod text;
+pub(crate) mod threads;
+pub(crate) mod variables;
 pub(crate) mod wait;
 pub(crate) mod zone;

@@ -4,12 +4,15 @@
 //! stand in both right places: the gate asks last in the access phase, behind `allow`, `deny`,
 //! `auth_basic` and `auth_request`; the filter sees the response header last, but for the writer.
 
+use super::carried::Carried;
 use super::conf::{self, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::location::{self, LocationConf, directives};
 use super::{chain, clock, listen, log, phases, process, realm_block, variables};
 use crate::live;
+use crate::own::Authgate;
 use crate::realm::Realm;
+use crate::visit::Visit;
 use ngx::ffi::{
     NGINX_VERSION, NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
     NGX_CONF_TAKE12, NGX_ERROR, NGX_HTTP_LIF_CONF, NGX_HTTP_LMT_CONF, NGX_HTTP_LOC_CONF,
@@ -166,6 +169,18 @@ pub(crate) const NGINX: &str = match NGINX_VERSION.to_str() {
     Err(_) => "",
 };
 
+// SAFETY: Authgate alone is Carried; the contexts above have `create` make these types, and no request is
+// handed to anything of ours whose configuration does not know us (chain.rs).
+unsafe impl Carried for Authgate {
+    type Server = ServerConf;
+    type Location = LocationConf;
+    type Visit<'r> = Visit<'r>;
+
+    fn module() -> *const ngx_module_t {
+        addr_of!(ngx_http_authgate_module)
+    }
+}
+
 /// What marks shared memory as ours.
 pub(super) fn tag() -> *mut c_void {
     addr_of_mut!(ngx_http_authgate_module).cast()
@@ -179,33 +194,10 @@ pub(super) unsafe fn main_conf_of(r: *mut ngx_http_request_t) -> *const MainConf
 }
 
 /// # Safety
-/// `r` is a live request of a configuration that knows us.
-pub(super) unsafe fn location_conf(r: *mut ngx_http_request_t) -> *const LocationConf {
-    // SAFETY: nginx gave the module its index, and create_loc_conf made this.
-    unsafe { (*(*r).loc_conf.add(ngx_http_authgate_module.ctx_index)).cast() }
-}
-
-/// # Safety
-/// `r` is a live request of a configuration that knows us.
-pub(super) unsafe fn server_conf(r: *mut ngx_http_request_t) -> *const ServerConf {
-    // SAFETY: as for the location.
-    unsafe { server_conf_at((*r).srv_conf).cast() }
-}
-
-/// # Safety
 /// `confs` are the configurations of a server.
 pub(super) unsafe fn server_conf_at(confs: *mut *mut c_void) -> *const c_void {
     // SAFETY: nginx gave the module its index, and create_srv_conf made this.
     unsafe { *confs.add(ngx_http_authgate_module.ctx_index) }
-}
-
-/// The module's context, which nginx clears at each internal redirect.
-///
-/// # Safety
-/// `r` is a live request.
-pub(super) unsafe fn context(r: *mut ngx_http_request_t) -> *mut *mut c_void {
-    // SAFETY: nginx gave the module its index, and every request a context for each module.
-    unsafe { (*r).ctx.add(ngx_http_authgate_module.ctx_index) }
 }
 
 /// The configuration of `http` that is being read.

@@ -3,7 +3,7 @@
 use super::conf::{Place, argument, arguments, directive, place, say_at};
 use super::log;
 use super::module;
-use super::request::bytes;
+use super::text::bytes;
 use super::zone::Zone;
 use crate::files;
 use crate::live::Watched;
@@ -133,7 +133,6 @@ fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
     add_pool(cf, "default")?;
     let settings = finish(cf, builder, &directives)?;
     let realm = load(cf, settings, places)?;
-    let realm = Rc::new(realm);
     if !Zone::declare(cf, &realm) {
         return Err(String::new());
     }
@@ -162,7 +161,7 @@ struct Places {
 }
 
 /// Reads the files of a realm; their mistakes are told with the directive that names them.
-fn load(cf: &mut ngx_conf_t, settings: Settings, places: Places) -> Result<Realm, String> {
+fn load(cf: &mut ngx_conf_t, settings: Settings, places: Places) -> Result<Rc<Realm>, String> {
     let files = users_files(cf, &settings)?;
     let Loaded { users, marks, fingerprint } = files
         .load()

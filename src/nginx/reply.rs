@@ -1,12 +1,8 @@
-//! Sending an answer of the gate's own.
+//! Sending an answer of our own.
 
-use super::log;
-use super::request::{Request, string};
-use super::visit::Visit;
+use super::request::Request;
+use super::text::string;
 use super::{bits, body, chain};
-use crate::realm::Realm;
-use authgate_core::event::Event;
-use authgate_core::reply::Reply;
 use ngx::ffi::{
     NGX_DONE, NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
     ngx_http_clean_header, ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t,
@@ -37,60 +33,35 @@ impl Sent {
     }
 }
 
-/// Sends a refusal. Its status stands where a location behind `error_page` is what is refused; the
-/// gate's own pages there keep the status of the error.
-pub(crate) fn refuse(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
-    // SAFETY: a live request.
-    unsafe { (*request.raw()).err_status = 0 };
-    send(request, realm, reply)
+/// An answer.
+pub(crate) struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// What its body is.
+    pub content_type: Option<&'static str>,
+    /// Its body.
+    pub body: String,
+    /// Its other fields, set last.
+    pub fields: Vec<(&'static str, String)>,
 }
 
-/// Carries out what goes with a realm's reply, sends it and ends the request.
-pub(crate) fn send(request: Request<'_>, realm: &Realm, mut reply: Reply) -> Sent {
-    if reply.ends.is_empty() {
-        return complete(request, realm, reply);
-    }
-    let ends = std::mem::take(&mut reply.ends);
-    realm.end_all(request, ends, |request, realm, is_written| match is_written {
-        true => complete(request, realm, reply),
-        false => Sent::failed(request),
-    })
-}
-
-/// Sends a reply once all has ended that ends with it.
-fn complete(request: Request<'_>, realm: &Realm, reply: Reply) -> Sent {
-    let Some(visit) = request.visit() else { return Sent::failed(request) };
-    if let Some(event) = &reply.event {
-        record(request, realm, event);
-    }
-    if reply.outcome.is_some() {
-        visit.outcome.set(reply.outcome);
-    }
-    deliver(request, visit, reply)
-}
-
-/// Logs and counts an event of a request: each comes here once.
-pub(crate) fn record(request: Request<'_>, realm: &Realm, event: &Event) {
-    log::event(request, event);
-    realm.count_event(event);
-}
-
-/// Sends an answer that nothing goes with and ends the request.
-pub(crate) fn deliver(request: Request<'_>, visit: &Visit<'_>, reply: Reply) -> Sent {
+/// Sends an answer and ends the request.
+pub(crate) fn deliver(request: Request<'_>, answer: Answer) -> Sent {
+    let Some(exchange) = request.exchange() else { return Sent::failed(request) };
     chain::ensure();
     // SAFETY: a live request that nothing has answered yet, finalized here alone.
     unsafe {
         let raw = request.raw();
         let mut code = body::discard(request);
         if code == NGX_OK as ngx_int_t {
-            let Reply { status, content_type, body: text, headers, .. } = reply;
-            visit.reply_headers.replace(headers);
+            let Answer { status, content_type, body: text, fields } = answer;
+            exchange.fields.replace(fields);
             describe(&mut *raw, status, content_type, text.len());
             code = send_body(request, text.as_bytes()).unwrap_or(NGX_ERROR as ngx_int_t);
             if has_failed(code) && !bits::is_header_sent(raw) {
                 // Memory is short, of which nginx's own page needs less, or a filter refuses. That page
                 // has none of our fields, whether they have been set or not.
-                drop(visit.reply_headers.take());
+                drop(exchange.fields.take());
                 ngx_http_clean_header(raw);
                 if code == NGX_ERROR as ngx_int_t {
                     code = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
@@ -156,22 +127,17 @@ fn has_failed(code: ngx_int_t) -> bool {
     code == NGX_ERROR as ngx_int_t || code > NGX_OK as ngx_int_t
 }
 
-/// Leaves a refusal to the location's own `error_page`, with the challenge and without caching.
-pub(crate) fn leave(
-    request: Request<'_>,
-    visit: &Visit<'_>,
-    realm: &Realm,
-    reply: &Reply,
-) -> Option<()> {
-    if let Some(event) = &reply.event {
-        record(request, realm, event);
-    }
-    visit.unstored.set(true);
-    for (_, value) in reply.headers.iter().filter(|(name, _)| *name == "WWW-Authenticate") {
-        let line = push_header(request, "WWW-Authenticate", value)?;
-        // SAFETY: headers_out of a live request; nginx links further challenges to it.
-        unsafe { (*request.raw()).headers_out.www_authenticate = line }
-    }
+/// Has nginx answer with a status of its own, whatever was said before.
+pub(crate) fn forget_error(request: Request<'_>) {
+    // SAFETY: a live request.
+    unsafe { (*request.raw()).err_status = 0 }
+}
+
+/// Adds a challenge to the response header. `None` where memory is short.
+pub(crate) fn add_challenge(request: Request<'_>, value: &str) -> Option<()> {
+    let line = push_header(request, "WWW-Authenticate", value)?;
+    // SAFETY: headers_out of a live request; nginx links further challenges to it.
+    unsafe { (*request.raw()).headers_out.www_authenticate = line }
     Some(())
 }
 

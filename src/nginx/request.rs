@@ -1,23 +1,18 @@
 //! A request of nginx's, read.
 
 use super::bits;
-use super::conf::ServerConf;
-use super::headers;
-use super::location::LocationConf;
-use super::module;
+use super::exchange::Exchange;
+use super::log::{self, Severity};
+use super::pool;
 use super::reply::Sent;
-use super::variables;
-use super::visit::Visit;
-use crate::realm::Realm;
-use authgate_core::gate;
-use authgate_core::network::Network;
-use authgate_core::original::{Original, Peer};
-use authgate_core::request::{Method, RequestHead};
+use super::text::bytes;
+use authgate_core::request::Method;
 use ngx::ffi::{
     NGX_HTTP_DELETE, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, ngx_http_block_reading,
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_run_phases, ngx_http_err_page_t,
-    ngx_http_request_t, ngx_log_t, ngx_palloc, ngx_pnalloc, ngx_str_t, sockaddr,
+    ngx_http_request_t, ngx_log_t, ngx_pnalloc, ngx_str_t, sockaddr,
 };
+use std::fmt::Display;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::ptr::NonNull;
@@ -80,6 +75,21 @@ impl<'r> Request<'r> {
         self.text(|request| &request.uri)
     }
 
+    /// The method's name.
+    pub(crate) fn method_name(self) -> &'r [u8] {
+        self.text(|request| &request.method_name)
+    }
+
+    /// The target of the request line, as it came.
+    pub(crate) fn target(self) -> &'r [u8] {
+        self.text(|request| &request.unparsed_uri)
+    }
+
+    /// The query, without its question mark.
+    pub(crate) fn query(self) -> &'r [u8] {
+        self.text(|request| &request.args)
+    }
+
     /// A string of the request itself.
     fn text(self, field: fn(&ngx_http_request_t) -> &ngx_str_t) -> &'r [u8] {
         // SAFETY: nginx's strings of a request name memory that lives as long as the request and is not
@@ -93,13 +103,8 @@ impl<'r> Request<'r> {
         unsafe { !(*self.get().connection).ssl.is_null() }
     }
 
-    /// Whether it came before the TLS handshake was complete: somebody may send it again.
-    fn in_early_data(self) -> bool {
-        variables::value(self, "ssl_early_data") == Some(b"1")
-    }
-
     /// Whether its answer turns the connection into one of another protocol. HTTP/2 and 3 have no such.
-    pub(super) fn is_being_upgraded(self) -> bool {
+    pub(crate) fn is_being_upgraded(self) -> bool {
         let request = self.get();
         request.headers_out.status == 101 && request.http_version < HTTP_2 && self.is_main()
     }
@@ -116,7 +121,7 @@ impl<'r> Request<'r> {
     }
 
     /// The only `Host` field, or the authority of HTTP/2 and 3; nginx refuses a second one.
-    fn host(self) -> Option<&'r [u8]> {
+    pub(crate) fn host(self) -> Option<&'r [u8]> {
         // SAFETY: null, or a line of the live request's headers, with what it says.
         let value = unsafe { self.get().headers_in.host.as_ref().map(|line| bytes(line.value)) };
         value.or_else(|| self.authority())
@@ -132,29 +137,9 @@ impl<'r> Request<'r> {
         Some(unsafe { std::slice::from_raw_parts(start, end.offset_from_unsigned(start)) })
     }
 
-    /// What this location says.
-    pub(crate) fn location(self) -> &'r LocationConf {
-        // SAFETY: create_loc_conf made one for every location, and it lives as long as the cycle,
-        // which outlives its requests.
-        unsafe { &*module::location_conf(self.raw()) }
-    }
-
-    /// What this server says.
-    pub(crate) fn server(self) -> &'r ServerConf {
-        // SAFETY: as for the location.
-        unsafe { &*module::server_conf(self.raw()) }
-    }
-
-    /// What is remembered of the request through internal redirects.
-    pub(crate) fn visit(self) -> Option<&'r Visit<'r>> {
-        Visit::of(self)
-    }
-
-    /// Remembers whose login this is, until its password has been checked. False for a subrequest,
-    /// which has no body of its own.
-    pub(crate) fn begin_login(self, realm: &'r Realm) -> bool {
-        let visit = self.is_main().then(|| self.visit()).flatten();
-        visit.map(|visit| visit.login.set(Some(realm))).is_some()
+    /// What it came with, remembered through internal redirects. `None` where memory is short.
+    pub(crate) fn exchange(self) -> Option<&'r Exchange<'r>> {
+        Exchange::of(self)
     }
 
     /// Has nginx go on with a request that has waited in a phase handler, where it has stopped.
@@ -168,31 +153,6 @@ impl<'r> Request<'r> {
             ngx_http_core_run_phases(raw);
         }
         Sent::LATER
-    }
-
-    /// The realm whose login is under way.
-    pub(crate) fn login_realm(self) -> Option<&'r Realm> {
-        self.visit()?.login.get()
-    }
-
-    /// Takes the gate's credentials from the request before an application sees it: the cookies of
-    /// every realm of the server, and an API token. `None` where memory is short. It is done once, and
-    /// again after an internal redirect.
-    pub(crate) fn strip_credentials(self) -> Option<()> {
-        let server = self.server();
-        let Some(accepts) = server.accepts() else { return Some(()) };
-        // SAFETY: a live request; nobody else has the context.
-        let done = unsafe { &mut *module::context(self.raw()) };
-        if !done.is_null() {
-            return Some(());
-        }
-        let mut emptied = headers::strip_cookies(self, server.cookies())?;
-        emptied += headers::strip_authorization(self, |value| gate::takes(accepts, value))?;
-        if emptied > 0 {
-            headers::remove_emptied(self, emptied)?;
-        }
-        *done = self.raw().cast();
-        Some(())
     }
 
     /// Whether the location answers `status` with a page of its own (`error_page`), and nginx would
@@ -214,52 +174,9 @@ impl<'r> Request<'r> {
         pages.iter().any(|page| page.status == isize::try_from(status).unwrap_or(0))
     }
 
-    /// Reads the head of the request, with the credentials that it came with.
-    pub(crate) fn with_head<R>(
-        self,
-        visit: &Visit<'r>,
-        read: impl FnOnce(&RequestHead<'_>) -> R,
-    ) -> R {
-        // In a subrequest it is the main request that is asked about.
-        let main = self.main();
-        let fields = |name: &str| match name {
-            "early-data" if main.in_early_data() => Some(&b"1"[..]),
-            name => headers::find(main, name).map(<[u8]>::trim_ascii),
-        };
-        // Who verifies for others is not asked about its own address.
-        let verify = self.location().verify().filter(|_| self.is_main());
-        let own = verify.is_none();
-        let head = RequestHead {
-            method: main.method(),
-            method_name: main.text(|request| &request.method_name),
-            target: own.then(|| main.text(|request| &request.unparsed_uri)),
-            query: main.text(|request| &request.args),
-            host: main.host().filter(|_| own),
-            scheme: None,
-            network: Network::of(self.address()),
-            server_names: self.server().names(),
-            tls: self.tls(),
-            cookies: visit.cookies(),
-            authorization: visit.authorization(),
-            fields: &fields,
-        };
-        let lines = |name: &str| headers::only(main, name);
-        match verify.and_then(|verify| Original::read(&lines, self.peer(verify.site.realm))) {
-            None => read(&head),
-            Some(original) => read(&original.head(&head)),
-        }
-    }
-
-    /// Whether the proxy that has connected is one that the realm believes.
-    fn peer(self, realm: &Realm) -> Peer {
-        // ngx_http_realip_module has put the client's address in the place of the proxy's.
-        let own = variables::value(self, "realip_remote_addr");
-        let address =
-            own.map_or_else(|| self.address(), |own| str::from_utf8(own).ok()?.parse().ok());
-        match realm.settings.forwarded.contains(address) {
-            true => Peer::Trusted,
-            false => Peer::Untrusted,
-        }
+    /// Writes to nginx's error log about this request.
+    pub(crate) fn report(self, severity: Severity, text: &impl Display) {
+        log::about_request(self.log(), severity, text);
     }
 
     pub(super) fn log(self) -> *mut ngx_log_t {
@@ -269,15 +186,9 @@ impl<'r> Request<'r> {
 
     /// Moves a value into the request's memory, where it lives as long as the request. `None` where
     /// memory is short.
-    pub(super) fn keep<T>(self, value: T) -> Option<&'r T> {
-        const { assert!(!std::mem::needs_drop::<T>() && fits_pool::<T>()) }
-        // SAFETY: the pool lives as long as the request and aligns to words; what it gives out is
-        // ours alone, and nothing has to be dropped with it.
-        unsafe {
-            let place = NonNull::new(ngx_palloc(self.get().pool, size_of::<T>()).cast::<T>())?;
-            place.write(value);
-            Some(place.as_ref())
-        }
+    pub(crate) fn keep<T>(self, value: T) -> Option<&'r T> {
+        // SAFETY: the pool lives as long as the request.
+        unsafe { pool::keep(self.get().pool, value) }
     }
 
     /// Room in the request's memory, freed with it.
@@ -290,29 +201,6 @@ impl<'r> Request<'r> {
             Some(std::slice::from_raw_parts_mut(start.as_ptr(), size))
         }
     }
-}
-
-/// Whether nginx's pools align their memory for this type: to words. Cleanup records have theirs from there.
-pub(super) const fn fits_pool<T>() -> bool {
-    align_of::<T>() <= align_of::<usize>()
-}
-
-/// nginx's string as bytes.
-///
-/// # Safety
-/// `text` names bytes that live, unchanged, for all of `'r`; it may be empty and name none.
-pub(super) unsafe fn bytes<'r>(text: ngx_str_t) -> &'r [u8] {
-    // nginx leaves the address of an empty string unset: `args` after a redirect of try_files.
-    if text.len == 0 || text.data.is_null() {
-        return &[];
-    }
-    // SAFETY: by the caller's promise.
-    unsafe { std::slice::from_raw_parts(text.data, text.len) }
-}
-
-/// Bytes of a request's memory as nginx's string.
-pub(super) fn string(text: &[u8]) -> ngx_str_t {
-    ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() }
 }
 
 /// # Safety

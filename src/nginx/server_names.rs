@@ -1,6 +1,6 @@
 //! The names of a server, as `server_name` gives them.
 
-use super::request::bytes;
+use super::text::bytes;
 use authgate_core::hosts::{HostPattern, Hosts};
 use ngx::ffi::{
     ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_module, ngx_http_core_srv_conf_t,

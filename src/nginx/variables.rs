@@ -2,9 +2,9 @@
 
 use super::entry::guard;
 use super::module;
-use super::request::{Request, bytes, string};
-use super::visit::Visit;
-use crate::access;
+use super::request::Request;
+use super::text::{bytes, string};
+use crate::{access, own};
 use authgate_core::gate::{Identity, Verdict};
 use authgate_core::status::Status;
 use ngx::ffi::{
@@ -92,7 +92,7 @@ unsafe extern "C" fn get_remote_user(
         // fill; the other handler takes the same.
         unsafe {
             match (Request::new(raw), (*module::main_conf_of(raw)).unverified) {
-                (Some(request), _) if request.location().judge().is_some() => {
+                (Some(request), _) if own::location(request).judge().is_some() => {
                     fill(Some(request), &mut *value, text(request, Variable::User).as_deref())
                 }
                 (_, Some(unverified)) => unverified(raw, value, data),
@@ -103,7 +103,7 @@ unsafe extern "C" fn get_remote_user(
 }
 
 /// The value of a variable of another module; `None` where it has none.
-pub(super) fn value<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
+pub(crate) fn value<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
     // SAFETY: a live request; the name is only read; the value lives as long as the request.
     unsafe {
         let mut name = string(name.as_bytes());
@@ -120,15 +120,15 @@ pub(super) fn value<'r>(request: Request<'r>, name: &str) -> Option<&'r [u8]> {
 
 fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     if variable == Variable::Status
-        && let Some(outcome) = Visit::find(request).and_then(|visit| visit.outcome.get())
+        && let Some(outcome) = own::known_visit(request).and_then(|visit| visit.outcome.get())
     {
         return Some(outcome.as_str().into());
     }
-    let Some(site) = request.location().judge() else {
+    let Some(site) = own::location(request).judge() else {
         return (variable == Variable::Status).then(|| Status::Off.as_str().into());
     };
     let realm = site.realm;
-    let visit = request.visit()?;
+    let visit = own::visit(request)?;
     let verdict = access::verdict(request, visit, realm);
     let status = site.status(verdict);
     match variable {
@@ -138,7 +138,7 @@ fn text(request: Request<'_>, variable: Variable) -> Option<String> {
     }
     // Who is not allowed is named where the gate has refused the request, for the log, and nowhere
     // that another let it in.
-    let here = request.location();
+    let here = own::location(request);
     let refused = || visit.refused_in.get().is_some_and(|there| std::ptr::eq(there, here));
     let named = status == Status::Ok || refused();
     let identity = verdict.and_then(Verdict::identity).filter(|_| named)?;

@@ -80,7 +80,7 @@ impl Wait {
     }
 
     /// Whether the request still waits for this, and nothing else drives it.
-    pub(super) fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.0.is_current()
     }
 

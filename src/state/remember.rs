@@ -1,7 +1,7 @@
 //! Writing down what the users are, so that a start can tell who has changed meanwhile.
 
 use super::{RETRY, State, complain, is_complete};
-use crate::nginx::background::{self, Panicked};
+use crate::nginx::threads::{self, Panicked};
 use crate::nginx::{clock, module, process};
 use crate::realm::Realm;
 use authgate_core::keyring::KeyRing;
@@ -32,7 +32,7 @@ impl State {
         let users = realm.users.borrow().clone();
         let then_name = name.clone();
         let work = move || remember(&dir, &name, &users, &ring);
-        let begun = background::run(work, move |result| {
+        let begun = threads::run(work, move |result| {
             let realms = module::running_realms();
             let realm = realms.iter().find(|realm| realm.settings.name == then_name);
             if let Some((realm, state)) = realm.and_then(|it| Some((it, it.state.as_ref()?))) {

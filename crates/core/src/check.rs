@@ -3,17 +3,17 @@
 use crate::gate::Gate;
 use crate::limit::{Attempt, By, Digest, DigestKey};
 use crate::network::Network;
-use crate::password::PasswordHash;
+use crate::password::{Crypt, PasswordHash};
 use crate::return_target::ReturnTarget;
 use crate::token::SessionId;
 use zeroize::Zeroizing;
 
-/// A password check: everything it needs, owned, so that it can run in another thread.
+/// A password check: all that is known of it, owned, since its request may end meanwhile.
 pub struct Check {
     /// What was typed.
     pub username: String,
-    /// What was typed, wiped when dropped.
-    pub password: Zeroizing<Vec<u8>>,
+    /// What was typed, wiped when dropped; empty once the check has begun.
+    pub(crate) password: Zeroizing<Vec<u8>>,
     /// The hash to check against: the user's, or one of the usual cost where there is no such user.
     pub hash: PasswordHash,
     /// Where it comes from.
@@ -23,6 +23,20 @@ pub struct Check {
     /// Where it came from.
     pub(crate) asked: Asked,
     pub(crate) subject: Subject,
+}
+
+/// What another thread is given of a check: the password, wiped when this is dropped, and the hash.
+pub struct Verification {
+    password: Zeroizing<Vec<u8>>,
+    hash: PasswordHash,
+}
+
+impl Verification {
+    /// Checks the password. Takes as long as the hash's cost demands: never call it on an event loop.
+    #[must_use]
+    pub fn verify(&self, crypt: Crypt) -> bool {
+        self.hash.verify(&self.password, crypt)
+    }
 }
 
 /// Where a password came from.
@@ -55,6 +69,11 @@ impl Check {
     /// Whether the user is who he says, now that the password matches the hash or does not.
     pub fn succeeds(&self, matches: bool) -> bool {
         matches && self.subject == Subject::User
+    }
+
+    /// What a thread needs. From here on the check has no password.
+    pub fn begin(&mut self) -> Verification {
+        Verification { password: std::mem::take(&mut self.password), hash: self.hash.clone() }
     }
 
     /// The login, as far as it counts.

@@ -9,11 +9,11 @@
 mod job;
 mod limits;
 
-use super::clock;
-use super::entry::guard;
-use super::reply::Sent;
-use super::request::Request;
-use super::wait::{self, Wait};
+use crate::nginx::entry::guard;
+use crate::nginx::reply::Sent;
+use crate::nginx::request::Request;
+use crate::nginx::wait::{self, Wait};
+use crate::nginx::{clock, faults};
 use crate::realm::Realm;
 use authgate_core::check::Check;
 use authgate_core::gate::Outcome;
@@ -54,11 +54,14 @@ impl Login {
 
 /// Has the check run in a thread, now or in its turn, and `then` called on the event loop.
 pub(crate) fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Then) -> Sent {
-    super::faults::at(request, "submit");
+    faults::at(request, "submit");
     let ticket = realm.checks.scheduler.borrow_mut().ticket();
-    let address = std::ptr::from_ref(realm);
-    // SAFETY: the realm lives as long as the cycle, which outlives its requests.
-    let when_gone = move || leave(unsafe { &*address }, ticket);
+    let this = realm.this.clone();
+    let when_gone = move || {
+        if let Some(realm) = this.upgrade() {
+            leave(&realm, ticket);
+        }
+    };
     wait::begin(request, when_gone, |wait| {
         proceed(realm, Login { ticket, wait, check, then, reserved: None });
     })
@@ -206,7 +209,7 @@ impl Queue {
 
     /// Whether a check that is not running keeps a request: perhaps one of another worker, whose
     /// outcome a tick looks for.
-    pub(super) fn anyone_waits(&self) -> bool {
+    pub(crate) fn anyone_waits(&self) -> bool {
         !self.scheduler.borrow().is_idle()
     }
 }
