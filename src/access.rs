@@ -6,7 +6,7 @@ use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
 use crate::realm::Realm;
 use crate::visit::Visit;
-use crate::{answer, checks, own, record};
+use crate::{answer, checks, faults, own, record};
 use authgate_core::check::Check;
 use authgate_core::event::Event;
 use authgate_core::gate::{Cause, Decision, Gate, Identity, Outcome, Verdict};
@@ -59,6 +59,7 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
         return admit();
     }
     let Some(site) = own::location(request).site() else { return Phase::Decline };
+    faults::in_lock(request, site.realm);
     let Some(visit) = own::visit(request) else { return Phase::Refuse(500) };
     visit.admitted_by.set(Some(site.realm));
     let verdict = match identify(request, visit, site.realm) {

@@ -22,6 +22,7 @@ mod access;
 mod answer;
 mod checks;
 mod credentials;
+mod faults;
 mod files;
 mod head;
 mod insight;

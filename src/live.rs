@@ -1,7 +1,7 @@
 //! The users file and the groups file, read again when someone has edited one: no reload needed.
 
 use crate::nginx::memory::Topic;
-use crate::nginx::{clock, faults, log, module, process, threads};
+use crate::nginx::{clock, faults, log, process, threads};
 use crate::realm::Realm;
 use crate::users::{Both, Loaded, Mistake, Reread, UsersFiles};
 use authgate_core::users::Users;
@@ -74,23 +74,20 @@ pub(crate) fn tick(realm: &Realm) {
 
 /// Has a thread read the files. False where there is none.
 fn read(realm: &Realm, watched: &Watched) -> bool {
-    let name = realm.settings.name.clone();
     let Watched { files, taken, .. } = watched.clone();
     let work = {
-        let (files, old) = (files.clone(), realm.users.borrow().clone());
+        let old = realm.users.borrow().clone();
         let key = realm.generation_key();
         move || {
             faults::in_background("users");
             files.reread(taken, &old, key.as_ref())
         }
     };
+    let this = realm.this.clone();
     threads::run(work, move |reread| {
-        // The realm may have become another one meanwhile, in a single process that reloads.
-        let realms = module::running_realms();
-        let realm = realms.iter().find(|realm| realm.settings.name == name);
-        if let Some(realm) = realm.filter(|realm| realm.watched.borrow().files == files) {
+        if let Some(realm) = this.upgrade() {
             // Read again at the next look, where nothing has come of it.
-            take(realm, reread.unwrap_or(Reread::Moving));
+            take(&realm, reread.unwrap_or(Reread::Moving));
         }
     })
 }

@@ -8,7 +8,7 @@ mod unwritten;
 use crate::files::{self, reason};
 use crate::nginx::memory::Topic;
 use crate::nginx::threads::{self, Panicked};
-use crate::nginx::{clock, faults, log, module, process};
+use crate::nginx::{clock, faults, log, process};
 use crate::realm::Realm;
 use authgate_core::journal::{self, Record};
 use authgate_core::keyring::Keys;
@@ -314,16 +314,14 @@ fn lacks_what_is_known(realm: &Realm) {
 
 /// Has a thread write the journal anew. False where there is none.
 fn rewrite(realm: &Realm, replacement: Replacement, records: Vec<Record>, failures: u64) -> bool {
-    let name = realm.settings.name.clone();
+    let this = realm.this.clone();
     let work = move || {
         faults::in_background("journal");
         replacement.write(&records)
     };
     threads::run(work, move |result| {
-        let realms = module::running_realms();
-        let realm = realms.iter().find(|realm| realm.settings.name == name);
-        if let Some(realm) = realm {
-            rewritten(realm, result, failures);
+        if let Some(realm) = this.upgrade() {
+            rewritten(&realm, result, failures);
         }
     })
 }

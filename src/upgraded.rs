@@ -1,12 +1,11 @@
 //! Connections that have been upgraded, such as WebSockets: each is closed when what let it in has ended.
 
 use crate::access;
-use crate::nginx::faults;
 use crate::nginx::handle::{self, Handle};
 use crate::nginx::request::Request;
 use crate::realm::Realm;
-use crate::record;
 use crate::visit::Visit;
+use crate::{faults, record};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 

@@ -1,9 +1,6 @@
-//! What goes wrong on request, in a build for tests alone (cargo feature `faults`).
+//! What goes wrong on request in the edge, in a build for tests alone (cargo feature `faults`).
 
-#[cfg(feature = "faults")]
-use super::memory::Locked;
 use super::request::Request;
-use crate::realm::Realm;
 
 #[cfg(feature = "faults")]
 pub(super) use filters::install_filters;
@@ -26,18 +23,6 @@ pub(crate) fn in_background(work: &str) {
     assert!(!is_asked_for(work), "on request");
 }
 
-/// Nothing, in every other build.
-#[cfg(not(feature = "faults"))]
-pub(crate) fn in_users(_realm: &Realm) {}
-
-/// As where other workers have taken users that this one could not read, until it reads them.
-#[cfg(feature = "faults")]
-pub(crate) fn in_users(realm: &Realm) {
-    if is_asked_for("outdated") {
-        realm.outdated.set(true);
-    }
-}
-
 /// Whether the file that `AUTHGATE_FAULTS` names has this word.
 #[cfg(feature = "faults")]
 pub(crate) fn is_asked_for(word: &str) -> bool {
@@ -52,22 +37,7 @@ pub(crate) fn at(request: Request<'_>, place: &str) {
     let fault = super::headers::find(request, "x-authgate-fault").unwrap_or_default();
     assert!(fault != place.as_bytes(), "on request");
     if place == "access" {
-        locks(request, fault);
         misuse::memory(request, fault);
-    }
-}
-
-/// What must neither wait for ever nor leave the lock behind.
-#[cfg(feature = "faults")]
-fn locks(request: Request<'_>, fault: &[u8]) {
-    let Some(site) = crate::own::location(request).site() else { return };
-    let zone = &site.realm.zone;
-    let within = |_: &mut Locked<'_>| match fault {
-        b"lock-panics" => assert!(fault.is_empty(), "on request"),
-        _ => assert!(zone.locked(|_| ()).is_none(), "locked twice"),
-    };
-    if fault.starts_with(b"lock-") {
-        zone.locked(within);
     }
 }
 

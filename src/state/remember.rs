@@ -2,7 +2,7 @@
 
 use super::{RETRY, State, complain, is_complete};
 use crate::nginx::threads::{self, Panicked};
-use crate::nginx::{clock, module, process};
+use crate::nginx::{clock, process};
 use crate::realm::Realm;
 use authgate_core::keyring::KeyRing;
 use authgate_core::users::{Generations, MAX_REMEMBERED, Remembered, Users};
@@ -30,13 +30,13 @@ impl State {
         let Some(ring) = realm.shared_ring() else { return };
         let (dir, name) = (self.dir.clone(), realm.settings.name.clone());
         let users = realm.users.borrow().clone();
-        let then_name = name.clone();
         let work = move || remember(&dir, &name, &users, &ring);
+        let this = realm.this.clone();
         let begun = threads::run(work, move |result| {
-            let realms = module::running_realms();
-            let realm = realms.iter().find(|realm| realm.settings.name == then_name);
-            if let Some((realm, state)) = realm.and_then(|it| Some((it, it.state.as_ref()?))) {
-                state.has_remembered(realm, result);
+            if let Some(realm) = this.upgrade()
+                && let Some(state) = &realm.state
+            {
+                state.has_remembered(&realm, result);
             }
         });
         if begun {

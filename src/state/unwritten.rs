@@ -2,10 +2,10 @@
 //! answer until that is written down, and the event loop for nothing.
 
 use super::{State, is_incomplete, is_locked, warn_unwritten};
+use crate::nginx::clock;
 use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
 use crate::nginx::wait::{self, Wait};
-use crate::nginx::{clock, module};
 use crate::realm::Realm;
 use authgate_core::journal::Record;
 use std::cell::{Cell, RefCell};
@@ -89,12 +89,12 @@ impl State {
         if self.unwritten.is_due.replace(true) {
             return;
         }
-        let name = realm.settings.name.clone();
+        let this = realm.this.clone();
         clock::after(PAUSE, move || {
-            let realms = module::running_realms();
-            let realm = realms.iter().find(|realm| realm.settings.name == name);
-            if let Some((realm, state)) = realm.and_then(|it| Some((it, it.state.as_ref()?))) {
-                state.try_again(realm);
+            if let Some(realm) = this.upgrade()
+                && let Some(state) = &realm.state
+            {
+                state.try_again(&realm);
             }
         });
     }
