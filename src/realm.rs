@@ -5,7 +5,7 @@ use crate::live::{self, Watched};
 use crate::nginx::memory::{Secrets, Topic};
 use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
-use crate::nginx::zone::Zone;
+use crate::nginx::zone::{Owner, Zone};
 use crate::nginx::{clock, log, process};
 use crate::state::State;
 use crate::upgraded::{self, Upgraded};
@@ -53,6 +53,27 @@ pub(crate) struct Realm {
     readable: Box<dyn Fn() -> Result<(), String>>,
 }
 
+impl Owner for Realm {
+    fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    fn is_mapped(&self, old: Option<&Self>) -> Result<(), String> {
+        self.prepare(old)
+    }
+
+    fn lost(&self) -> String {
+        let name = &self.settings.name;
+        let sessions = match self.settings.state_dir {
+            Some(_) => "ended sessions are read again from its state",
+            None => "everyone has to sign in again",
+        };
+        format!(
+            "authgate: the zone of realm \"{name}\" is made anew, its size or the module has changed: {sessions}"
+        )
+    }
+}
+
 impl Realm {
     /// A realm that is ready once its shared memory is; `readable` is asked then whether workers
     /// may read the files.
@@ -82,13 +103,8 @@ impl Realm {
         })
     }
 
-    /// Derives the keys and reads the state, now that the shared memory is there. Writes nothing to
-    /// it: workers may use it, and the configuration may still fail. `old` is the realm of the
-    /// running one whose memory this is.
-    ///
-    /// # Errors
-    /// A file that workers may not read, as nginx says it.
-    pub(crate) fn ready(&self, old: Option<&Self>) -> Result<(), String> {
+    /// Derives the keys and reads the state. `old` is the realm of the running configuration.
+    fn prepare(&self, old: Option<&Self>) -> Result<(), String> {
         (self.readable)()?;
         if let Some(state) = &self.state {
             state.prepare()?;

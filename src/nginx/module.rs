@@ -181,11 +181,6 @@ unsafe impl Carried for Authgate {
     }
 }
 
-/// What marks shared memory as ours.
-pub(super) fn tag() -> *mut c_void {
-    addr_of_mut!(ngx_http_authgate_module).cast()
-}
-
 /// # Safety
 /// `r` is a live request of a configuration that knows us.
 pub(super) unsafe fn main_conf_of(r: *mut ngx_http_request_t) -> *const MainConf {

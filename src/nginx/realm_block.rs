@@ -7,6 +7,7 @@ use super::text::bytes;
 use super::zone::Zone;
 use crate::files;
 use crate::live::Watched;
+use crate::own::Authgate;
 use crate::realm::Realm;
 use crate::state::State;
 use crate::users::{Both, Loaded, UsersFiles};
@@ -133,7 +134,9 @@ fn add_realm(cf: &mut ngx_conf_t, block: Block) -> Result<(), String> {
     add_pool(cf, "default")?;
     let settings = finish(cf, builder, &directives)?;
     let realm = load(cf, settings, places)?;
-    if !Zone::declare(cf, &realm) {
+    let name = format!("authgate:{}", realm.settings.name);
+    // SAFETY: the main configuration keeps the realm; all zones of the module are of realms.
+    if !unsafe { Zone::declare::<Authgate, _>(cf, (&name, realm.settings.zone_size), &*realm) } {
         return Err(String::new());
     }
     module::main_conf(cf).add(realm);

@@ -1,9 +1,9 @@
 //! A realm's shared memory, as nginx maps it and workers use it.
 
+use super::carried::Carried;
 use super::entry::{caught, guard};
 use super::memory::{self, JournalMarks, Locked, Memory, Secrets, Topic};
-use super::{log, module, process};
-use crate::realm::Realm;
+use super::{log, process};
 use authgate_core::ended::Ended;
 use authgate_core::limit::{self, PlaceSlot};
 use authgate_core::metrics::Metrics;
@@ -23,23 +23,47 @@ pub(crate) struct Zone {
     memory: OnceCell<Memory>,
 }
 
+/// Who has a zone.
+pub(crate) trait Owner {
+    /// Its zone.
+    fn zone(&self) -> &Zone;
+
+    /// The memory is there, which was `old`'s where that is there. Writes nothing to it: workers may use it,
+    /// and the configuration may still fail.
+    ///
+    /// # Errors
+    /// The mistake, as nginx says it.
+    fn is_mapped(&self, old: Option<&Self>) -> Result<(), String>;
+
+    /// What to say where the memory of the running configuration cannot be taken over.
+    fn lost(&self) -> String;
+}
+
 impl Zone {
-    /// Asks nginx for the memory of `realm`, which it maps when the configuration has been read.
-    /// False where another realm of that name has it, or memory is short.
-    pub(super) fn declare(cf: &mut ngx_conf_t, realm: &Realm) -> bool {
+    /// Asks nginx for memory of this name and size, which it maps when the configuration has been read.
+    /// False where another owner has that name, or memory is short.
+    ///
+    /// # Safety
+    /// The owner lives as long as the configuration. Zones of this module that have the same name are of the
+    /// same type of owner.
+    pub(super) unsafe fn declare<C: Carried, O: Owner>(
+        cf: &mut ngx_conf_t,
+        (name, size): (&str, usize),
+        owner: &O,
+    ) -> bool {
         process::remember(cf.cycle);
-        let name = format!("authgate:{}", realm.settings.name);
         // SAFETY: the name is copied to the configuration's pool; the zone lives as long as the
-        // cycle, as does the realm.
+        // cycle, as does its owner.
         unsafe {
             let Some(mut name) = ngx_str_t::from_bytes(cf.pool, name.as_bytes()) else {
                 return false;
             };
-            let size = realm.settings.zone_size;
-            let zone = ngx_shared_memory_add(cf, &raw mut name, size, module::tag());
+            // What marks the memory as ours.
+            let tag = C::module().cast_mut().cast();
+            let zone = ngx_shared_memory_add(cf, &raw mut name, size, tag);
             let Some(zone) = zone.as_mut() else { return false };
-            zone.init = Some(init);
-            zone.data = ptr::from_ref(realm).cast_mut().cast();
+            zone.init = Some(init::<O>);
+            zone.data = ptr::from_ref(owner).cast_mut().cast();
         }
         true
     }
@@ -116,21 +140,21 @@ impl Zone {
     }
 }
 
-unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
+unsafe extern "C" fn init<O: Owner>(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
     guard(NGX_ERROR as ngx_int_t, || {
         // SAFETY: nginx calls this with the zone that `declare` filled, its memory mapped and its
         // slab pool made; `old` is the data of the same zone of the running configuration.
         let ready = unsafe {
-            let realm = &*(*zone).data.cast::<Realm>();
+            let owner = &*(*zone).data.cast::<O>();
             let pool = NonNull::new((*zone).shm.addr.cast::<ngx_slab_pool_t>());
             let fresh = old.is_null() && (*zone).shm.exists == 0;
             if fresh && is_remade(&(*zone).shm.name) {
-                log::conf_warn(log::cycle_log(), &remade(realm));
+                log::conf_warn(log::cycle_log(), &owner.lost());
             }
             pool.and_then(|pool| memory::map(pool, fresh)).map(|memory| {
                 // Once for each configuration.
-                let _ = realm.zone.memory.set(memory);
-                realm.ready(old.cast::<Realm>().as_ref())
+                let _ = owner.zone().memory.set(memory);
+                owner.is_mapped(old.cast::<O>().as_ref())
             })
         };
         match ready {
@@ -145,17 +169,6 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
             }
         }
     })
-}
-
-fn remade(realm: &Realm) -> String {
-    let name = &realm.settings.name;
-    let sessions = match realm.settings.state_dir {
-        Some(_) => "ended sessions are read again from its state",
-        None => "everyone has to sign in again",
-    };
-    format!(
-        "authgate: the zone of realm \"{name}\" is made anew, its size or the module has changed: {sessions}"
-    )
 }
 
 /// Whether the running configuration has a zone of this name.
