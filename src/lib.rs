@@ -24,6 +24,7 @@ mod checks;
 mod credentials;
 mod faults;
 mod files;
+mod filter;
 mod head;
 mod insight;
 mod live;

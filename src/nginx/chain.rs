@@ -7,7 +7,6 @@
 //! alone, and where the mark is missing our filter is put before the chain, whatever is in it.
 
 use super::entry::guard;
-use super::filter;
 use super::request::Request;
 use ngx::ffi::{
     NGX_ERROR, ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_header_filter,
@@ -18,11 +17,17 @@ use std::ptr;
 
 type Filter = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
 
+/// What our filter does to a header; `None` where that cannot be sent.
+pub(super) type Apply = fn(Request<'_>) -> Option<()>;
+
 /// What nginx keeps of all modules for `http`: there is one such array for each configuration.
 pub(super) type Confs = *mut *mut c_void;
 
 /// That of the configuration that runs, while it names us.
 static mut RUNNING: Confs = ptr::null_mut();
+
+/// Ours.
+static mut APPLY: Option<Apply> = None;
 
 /// The filter behind [`in_place`].
 static mut NEXT: ngx_http_output_header_filter_pt = None;
@@ -34,9 +39,10 @@ static mut MARKED: ngx_http_output_header_filter_pt = None;
 static mut REBUILT: ngx_http_output_header_filter_pt = None;
 
 /// Puts our filter before those that nginx has set so far.
-pub(super) fn install() {
+pub(super) fn install(filter: Apply) {
     // SAFETY: configuration is read by one thread, on which all these are read and set.
     unsafe {
+        APPLY = Some(filter);
         NEXT = ngx_http_top_header_filter;
         ngx_http_top_header_filter = Some(in_place);
     }
@@ -118,7 +124,7 @@ unsafe fn apply(raw: *mut ngx_http_request_t, next: ngx_http_output_header_filte
         if !runs((*raw).main_conf) {
             return hand_on(raw, next);
         }
-        match Request::new(raw).and_then(filter::apply) {
+        match Request::new(raw).zip(APPLY).and_then(|(request, apply)| apply(request)) {
             Some(()) => hand_on(raw, next),
             None => NGX_ERROR as ngx_int_t,
         }

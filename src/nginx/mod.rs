@@ -15,7 +15,6 @@ mod exchange;
 #[cfg(feature = "export-modules")]
 mod exports;
 pub(crate) mod faults;
-mod filter;
 pub(crate) mod handle;
 pub(crate) mod headers;
 mod listen;
@@ -30,6 +29,7 @@ pub(crate) mod process;
 mod realm_block;
 pub(crate) mod reply;
 pub(crate) mod request;
+pub(crate) mod response_header;
 mod server_names;
 mod text;
 pub(crate) mod threads;

@@ -9,6 +9,7 @@ use super::conf::{self, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::location::{self, LocationConf, directives};
 use super::{chain, clock, listen, log, phases, process, realm_block, variables};
+use crate::filter;
 use crate::live;
 use crate::own::Authgate;
 use crate::realm::Realm;
@@ -272,7 +273,7 @@ unsafe extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t 
         // SAFETY: nginx calls this with its configuration.
         if main_conf(unsafe { &mut *cf }).is_used() {
             super::faults::install_filters();
-            chain::install();
+            chain::install(filter::apply);
         }
         Some(())
     })

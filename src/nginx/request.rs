@@ -142,6 +142,11 @@ impl<'r> Request<'r> {
         Exchange::of(self)
     }
 
+    /// The fields of an answer of our own, which nobody else has now.
+    pub(crate) fn take_fields(self) -> Vec<(&'static str, String)> {
+        Exchange::find(self).map(|exchange| exchange.fields.take()).unwrap_or_default()
+    }
+
     /// Has nginx go on with a request that has waited in a phase handler, where it has stopped.
     pub(crate) fn go_on(self) -> Sent {
         // SAFETY: a live request that no handler has answered; nginx calls the handler of the same
