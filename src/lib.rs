@@ -37,5 +37,6 @@ mod record;
 mod state;
 mod upgraded;
 mod users;
+mod variables;
 mod verify;
 mod visit;

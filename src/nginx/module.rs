@@ -8,11 +8,13 @@ use super::carried::Carried;
 use super::conf::{self, MainConf, ServerConf};
 use super::entry::{guard, quiet_panics};
 use super::location::{self, LocationConf, directives};
+use super::request::Request;
 use super::{chain, clock, listen, log, phases, process, realm_block, variables};
 use crate::filter;
 use crate::live;
-use crate::own::Authgate;
+use crate::own::{self, Authgate};
 use crate::realm::Realm;
+use crate::variables::VARIABLES;
 use crate::visit::Visit;
 use ngx::ffi::{
     NGINX_VERSION, NGX_CONF_1MORE, NGX_CONF_BLOCK, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
@@ -23,7 +25,8 @@ use ngx::ffi::{
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_module,
     ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
-    ngx_http_request_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t,
+    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_module_t, ngx_msec_t, ngx_str_t,
+    ngx_uint_t,
 };
 use std::ffi::{c_char, c_void};
 use std::ptr::{addr_of, addr_of_mut, null_mut};
@@ -237,9 +240,32 @@ unsafe extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
         let cf = unsafe { &mut *cf };
-        variables::add(cf)?;
-        main_conf(cf).unverified = variables::take_over_remote_user(core_conf(cf))?;
+        VARIABLES.iter().try_for_each(|(name, value)| variables::add(cf, name, value))?;
+        let own = Some(get_remote_user as _);
+        main_conf(cf).unverified = variables::take_over(core_conf(cf), "remote_user", own)?;
         Some(())
+    })
+}
+
+/// `$remote_user` is the verified user wherever a gate is on.
+unsafe extern "C" fn get_remote_user(
+    raw: *mut ngx_http_request_t,
+    value: *mut ngx_http_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    guard(NGX_ERROR as ngx_int_t, || {
+        // SAFETY: nginx calls this with a live request, of a configuration that knows us, and a value to
+        // fill; the other handler takes the same.
+        unsafe {
+            match (Request::new(raw), (*main_conf_of(raw)).unverified) {
+                (Some(request), _) if own::location(request).judge().is_some() => {
+                    let user = crate::variables::user(request);
+                    variables::fill(Some(request), &mut *value, user.as_deref())
+                }
+                (_, Some(unverified)) => unverified(raw, value, data),
+                _ => variables::fill(None, &mut *value, None),
+            }
+        }
     })
 }
 
