@@ -2,6 +2,7 @@
 
 use crate::head::with_head;
 use crate::nginx::clock;
+use crate::nginx::phase::{Pass, Phase};
 use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
 use crate::realm::Realm;
@@ -25,22 +26,6 @@ pub(crate) struct Site<'c> {
     /// Who of those signed in may enter.
     pub rules: &'c Rules,
 }
-
-/// What a phase handler tells nginx.
-#[must_use]
-pub(crate) enum Phase {
-    /// The request may pass. Produced in [`admit`] alone.
-    Pass(Pass),
-    /// No opinion.
-    Decline,
-    /// nginx answers with this status and the location's `error_page`.
-    Refuse(u16),
-    /// We have answered, or will.
-    Sent(Sent),
-}
-
-/// The right to pass.
-pub(crate) struct Pass(());
 
 /// What is known of who a request comes from.
 #[must_use]
@@ -76,8 +61,9 @@ pub(crate) fn access(request: Request<'_>) -> Phase {
     }
 }
 
+/// The one place that lets a request pass.
 fn admit() -> Phase {
-    Phase::Pass(Pass(()))
+    Phase::Pass(Pass::granted())
 }
 
 impl Site<'_> {

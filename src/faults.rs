@@ -4,6 +4,19 @@ use crate::nginx::request::Request;
 #[cfg(feature = "faults")]
 use crate::nginx::{faults, headers, memory::Locked};
 use crate::realm::Realm;
+use authgate_core::check::Check;
+
+/// Nothing is, in every other build.
+#[cfg(not(feature = "faults"))]
+pub(crate) fn is_asked_by(_check: &Check, _fault: &str) -> bool {
+    false
+}
+
+/// Whether who signs in is named like this fault.
+#[cfg(feature = "faults")]
+pub(crate) fn is_asked_by(check: &Check, fault: &str) -> bool {
+    check.username == fault
+}
 
 /// Nothing, in every other build.
 #[cfg(not(feature = "faults"))]

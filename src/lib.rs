@@ -1,18 +1,17 @@
 //! authgate: an nginx module that asks who comes before it lets anyone to what lies behind.
 //!
-//! - [`access`]: the gate in the access phase
-//! - [`checks`]: password checks, so many at a time
-//! - [`login`]: the gate's own pages, and the password check in between
-//! - [`realm`]: settings, users, keys and shared memory of one realm
-//! - [`files`]: reading files, and the keys among them
-//! - [`users`]: users and groups, read as one
-//! - [`insight`]: what an operator sees
-//! - [`metrics`]: what Prometheus sees
-//! - [`live`]: users and groups, read again when a file has been edited
-//! - [`state`]: ended sessions, kept in a file
-//! - [`upgraded`]: connections that outlive what let them in
-//! - [`verify`]: the verdict as an answer, for `auth_request` and other proxies
-//! - [`nginx`]: the edge, the only unsafe code
+//! [`module`] names what nginx calls, and for what:
+//!
+//! - [`conf`]: the directives
+//! - [`worker`]: what a worker does besides answering
+//! - [`login`]: the post-read and precontent phases, the gate's own pages
+//! - [`access`]: the access phase, the gate
+//! - [`filter`]: the header of every answer
+//! - [`variables`], [`verify`], [`insight`], [`metrics`]: what is told of it
+//!
+//! These read a request ([`head`], [`visit`], [`own`]) and answer it ([`answer`], [`record`]) for a
+//! [`realm`]: its [`checks`], its [`upgraded`] connections, its [`users`] and [`files`], which are read again
+//! when they change ([`live`]), its [`state`]. Below all of it stands [`nginx`], the edge.
 //!
 //! Nothing is decided here: that is `authgate-core`.
 
@@ -21,7 +20,10 @@
 mod access;
 mod answer;
 mod checks;
+mod conf;
 mod credentials;
+#[cfg(feature = "export-modules")]
+mod exports;
 mod faults;
 mod files;
 mod filter;
@@ -30,6 +32,7 @@ mod insight;
 mod live;
 mod login;
 mod metrics;
+mod module;
 mod nginx;
 mod own;
 mod realm;
@@ -40,3 +43,4 @@ mod users;
 mod variables;
 mod verify;
 mod visit;
+mod worker;

@@ -1,9 +1,10 @@
 //! The gate's own pages, answered before nginx looks for content.
 
-use crate::access::{self, Known, Phase};
+use crate::access::{self, Known};
 use crate::head::with_head;
 use crate::nginx::body::{self, Body};
 use crate::nginx::clock;
+use crate::nginx::phase::Phase;
 use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
 use crate::realm::Realm;

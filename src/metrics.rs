@@ -3,9 +3,9 @@
 use crate::head::with_head;
 use crate::nginx::reply::Sent;
 use crate::nginx::request::Request;
-use crate::nginx::{clock, module};
+use crate::nginx::{clock, process};
 use crate::realm::Realm;
-use crate::{answer, insight};
+use crate::{answer, insight, own};
 use authgate_core::metrics::{self, BasicUse, Build, LimiterUse, RealmMetrics};
 use authgate_core::reply::Reply;
 use std::rc::Rc;
@@ -21,9 +21,9 @@ pub(crate) fn answer(request: Request<'_>) -> Sent {
 
 /// `None` where the shared memory is missing.
 fn shown() -> Option<Reply> {
-    let realms: Vec<Rc<Realm>> = module::running_realms();
+    let realms: Vec<Rc<Realm>> = own::running_realms();
     let numbers: Option<Vec<_>> = realms.iter().map(|realm| numbers(realm)).collect();
-    let build = Build { version: env!("CARGO_PKG_VERSION"), nginx: module::NGINX };
+    let build = Build { version: env!("CARGO_PKG_VERSION"), nginx: process::NGINX };
     Some(metrics::reply(metrics::render(build, &numbers?)))
 }
 

@@ -1,11 +1,14 @@
-//! What is ours of a request, by its types.
+//! What is ours of a request and of the configuration, by its types.
 
-use crate::nginx::conf::ServerConf;
-use crate::nginx::location::LocationConf;
+use crate::conf::location::LocationConf;
+use crate::conf::{HttpConf, ServerConf};
+use crate::nginx::carried;
 use crate::nginx::request::Request;
+use crate::realm::Realm;
 use crate::visit::Visit;
+use std::rc::Rc;
 
-/// The module: `nginx/module.rs` says what nginx carries for it.
+/// The module: `module.rs` says what nginx carries for it.
 pub(crate) struct Authgate;
 
 /// What this location says.
@@ -26,4 +29,10 @@ pub(crate) fn visit<'r>(request: Request<'r>) -> Option<&'r Visit<'r>> {
 /// The same, where anything is remembered.
 pub(crate) fn known_visit<'r>(request: Request<'r>) -> Option<&'r Visit<'r>> {
     request.known_visit::<Authgate>()
+}
+
+/// The realms of the running configuration.
+pub(crate) fn running_realms() -> Vec<Rc<Realm>> {
+    let realms = |http: &HttpConf| http.realms().to_vec();
+    carried::with_running::<Authgate, _>(realms).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! What the gate remembers of a request through internal redirects and subrequests.
 
-use crate::nginx::location::LocationConf;
+use crate::conf::location::LocationConf;
 use crate::nginx::request::Request;
 use crate::realm::Realm;
 use authgate_core::gate::Verdict;

@@ -26,7 +26,7 @@ my $file    = $server->path('users');
 my $client  = $server->client;
 $client->sign_in('alice');
 my $token = $client->cookie('authgate');
-my @good  = map { $AuthGate::USERS =~ s/groups=\Kops,sre/edit-$_/r } 0 .. 20;
+my @good  = map { $AuthGate::USERS =~ s/groups=\Kops,sre/edit-$_/r } 0 .. 60;
 my $edit  = 0;
 
 sub lines ($of = $server) {

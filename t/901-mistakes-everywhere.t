@@ -52,7 +52,7 @@ my %OUTSIDE = (
 my $settings = AuthGate::read_file("$AuthGate::ROOT/crates/core/src/settings/mod.rs");
 my ($inside) = $settings =~ /DIRECTIVES: [^=]*=\s*\[([^\]]*)\]/;
 my @inside   = sort(($inside // '') =~ /"(\w+)"/g);
-my @outside  = sort(AuthGate::read_file("$AuthGate::ROOT/src/nginx/module.rs") =~ /ngx_string!\("(\w+)"\)/g);
+my @outside  = sort(AuthGate::read_file("$AuthGate::ROOT/src/module.rs") =~ /ngx_string!\("(\w+)"\)/g);
 is_deeply [sort keys %INSIDE],  \@inside,  'I100 every directive of a realm is here';
 is_deeply [sort keys %OUTSIDE], \@outside, 'I100 every other directive is here';
 

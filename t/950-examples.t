@@ -137,13 +137,13 @@ sub undeclared ($text) {
 # Every directive and variable that the source names has its entry.
 sub is_documented () {
     my $page     = AuthGate::read_file("$ROOT/docs/directives.md");
-    my $module   = AuthGate::read_file("$ROOT/src/nginx/module.rs");
+    my $module   = AuthGate::read_file("$ROOT/src/module.rs");
     my $settings = AuthGate::read_file("$ROOT/crates/core/src/settings/mod.rs");
-    my $source   = AuthGate::read_file("$ROOT/src/nginx/variables.rs");
+    my $source   = AuthGate::read_file("$ROOT/src/variables.rs");
     my ($inside) = $settings =~ /DIRECTIVES: [^=]*=\s*\[([^\]]*)\]/;
     my @inside   = ($inside // '') =~ /"(\w+)"/g;
     my @outside  = $module =~ /ngx_string!\("(\w+)"\)/g;
-    my @names    = $source =~ /\("(authgate_\w+)", Variable::/g;
+    my @names    = $source =~ /\("(authgate_\w+)", \w+\)/g;
     ok @inside && @outside && @names, 'the source names directives and variables';
     like $page, qr/^###? `$_`$/m, "docs/directives.md has the directive $_" for @outside, @inside;
     like $page, qr/^\| `\$$_` \|/m, "docs/directives.md has the variable \$$_" for @names;

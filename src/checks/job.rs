@@ -1,6 +1,7 @@
 //! One check in a thread, and what comes of it on the event loop.
 
 use super::{Login, answer, limits, report, retry, start_waiting, wake};
+use crate::faults;
 use crate::nginx::crypt::crypt;
 use crate::nginx::entry::guard;
 use crate::nginx::log;
@@ -18,10 +19,9 @@ type Verified = (bool, Duration);
 /// Starts a check. Where no thread takes it, its request is answered.
 pub(super) fn start(realm: &Realm, mut login: Login) {
     let verification = login.check.begin();
-    #[cfg(feature = "faults")]
-    let panics = login.check.username == "panic-in-check";
+    let panics = faults::is_asked_by(&login.check, "panic-in-check");
+    let has_thread = !faults::is_asked_by(&login.check, "no-thread");
     let work = move || {
-        #[cfg(feature = "faults")]
         assert!(!panics, "on request");
         verify(&verification)
     };
@@ -34,7 +34,7 @@ pub(super) fn start(realm: &Realm, mut login: Login) {
             }
         }
     };
-    if threads::run_in(pool(realm), work, then) {
+    if has_thread && threads::run_in(pool(realm), work, then) {
         realm.checks.scheduler.borrow_mut().has_begun();
         report(realm);
     } else if let Some(login) = login.take() {

@@ -2,6 +2,7 @@
 //! place that speaks with the limiter.
 
 use super::Login;
+use crate::faults;
 use crate::nginx::clock;
 use crate::realm::Realm;
 use authgate_core::gate::Outcome;
@@ -38,8 +39,7 @@ pub(super) fn ask(realm: &Realm, login: &mut Login) -> Step {
             let reservation = Rc::new(reservation);
             realm.checks.reserved.0.borrow_mut().push(Rc::downgrade(&reservation));
             login.reserved = Some(reservation);
-            #[cfg(feature = "faults")]
-            assert!(login.check.username != "panic-when-granted", "on request");
+            assert!(!faults::is_asked_by(&login.check, "panic-when-granted"), "on request");
             Step::Check
         }
         Decision::Undecided => Step::Undecided,

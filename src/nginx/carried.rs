@@ -1,25 +1,96 @@
 //! What nginx carries for a module, by its types: the edge hands it out and knows nothing of it.
 
+use super::chain::{self, Confs};
+use super::config::{Config, Mistake};
 use super::exchange::Exchange;
+use super::process;
 use super::request::Request;
-use ngx::ffi::ngx_module_t;
+use super::zone::Owner;
+use ngx::ffi::{
+    ngx_cycle, ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_get_variable_pt, ngx_http_module,
+    ngx_module_t,
+};
 use std::ffi::c_void;
+use std::ptr::addr_of;
 
 /// The module that all this is carried for.
 ///
 /// # Safety
-/// One type alone implements this. `module` is one that nginx has in its list where a request comes to it:
-/// its create_srv_conf makes a `Server`, its create_loc_conf a `Location`.
-pub(crate) unsafe trait Carried {
+/// One type alone implements this. `module` is one that nginx has in its list wherever a request or a
+/// configuration comes to it, with the context that `hooks` makes.
+pub(crate) unsafe trait Carried: 'static {
+    /// What `http` says.
+    type Http: Http;
     /// What a server says.
-    type Server: 'static;
+    type Server: Default + 'static;
     /// What a location says.
-    type Location: 'static;
+    type Location: Inherits + 'static;
     /// What is remembered of a request.
     type Visit<'r>: Default;
+    /// Who has shared memory.
+    type Owner: Owner + 'static;
 
     /// nginx's description of the module.
     fn module() -> *const ngx_module_t;
+
+    /// What `$remote_user` is where the module says so; else nginx does.
+    fn remote_user(request: Request<'_>) -> Option<Option<String>>;
+}
+
+/// What `http` says.
+pub(crate) trait Http: Default + 'static {
+    /// Whether the module has anything to do at all.
+    fn is_used(&self) -> bool;
+}
+
+/// What a location says.
+pub(crate) trait Inherits: Default {
+    /// Takes over from the level above what this one does not say.
+    ///
+    /// # Errors
+    /// What cannot be.
+    fn inherit(&mut self, above: &Self, config: &mut Config<'_>) -> Result<(), Mistake>;
+}
+
+/// What nginx keeps of the module for `http`.
+#[derive(Default)]
+pub(super) struct HttpConf<H> {
+    /// The module's own.
+    pub(super) own: H,
+    /// nginx's own handler of `$remote_user`, for locations without a gate. Here, since a reload that fails
+    /// may have another module's, which nginx then unloads.
+    pub(super) remote_user: ngx_http_get_variable_pt,
+    /// Where nginx keeps this one among those of all modules, once it runs.
+    among: Option<Confs>,
+}
+
+impl<H> HttpConf<H> {
+    /// nginx has taken the configuration.
+    pub(super) fn begin(&mut self, among: Confs) {
+        self.among = Some(among);
+        chain::begin(among);
+    }
+}
+
+impl<H> Drop for HttpConf<H> {
+    fn drop(&mut self) {
+        process::forget_cycle();
+        self.among.into_iter().for_each(chain::end);
+    }
+}
+
+/// # Safety
+/// `confs` are those of all modules for one place.
+pub(super) unsafe fn conf<C: Carried>(confs: *mut *mut c_void) -> *mut c_void {
+    // SAFETY: nginx gave the module its index.
+    unsafe { *confs.add((*C::module()).ctx_index) }
+}
+
+/// # Safety
+/// `confs` are those of all modules for `http`.
+pub(super) unsafe fn http_conf<C: Carried>(confs: *mut *mut c_void) -> *mut HttpConf<C::Http> {
+    // SAFETY: by the caller's promise; create_main_conf made this.
+    unsafe { conf::<C>(confs).cast() }
 }
 
 impl<'r> Request<'r> {
@@ -67,9 +138,35 @@ fn context<C: Carried>(request: Request<'_>) -> *mut *mut c_void {
     unsafe { (*request.raw()).ctx.add((*C::module()).ctx_index) }
 }
 
+/// Gives what `http` says in the running configuration to `with`; nothing where that has none, or does not
+/// know the module.
+pub(crate) fn with_running<C: Carried, R>(with: impl FnOnce(&C::Http) -> R) -> Option<R> {
+    // SAFETY: on the event loop ngx_cycle is the running cycle.
+    unsafe { with_http_of::<C, R>(ngx_cycle, with) }
+}
+
 /// # Safety
-/// `confs` are those of all modules for one place.
-unsafe fn conf<C: Carried>(confs: *mut *mut c_void) -> *const c_void {
-    // SAFETY: nginx gave the module its index.
-    unsafe { *confs.add((*C::module()).ctx_index) }
+/// `cycle` is configured: it has a place for the configuration of each of its modules.
+pub(super) unsafe fn with_http_of<C: Carried, R>(
+    cycle: *mut ngx_cycle_t,
+    with: impl FnOnce(&C::Http) -> R,
+) -> Option<R> {
+    // SAFETY: by the caller's promise; where the configuration that names the module runs create_main_conf
+    // made ours.
+    unsafe {
+        let http = http_of(cycle).as_ref()?;
+        if !chain::runs(http.main_conf) {
+            return None;
+        }
+        http_conf::<C>(http.main_conf).as_ref().map(|conf| with(&conf.own))
+    }
+}
+
+/// What a cycle says of `http`; null where it has none.
+///
+/// # Safety
+/// `cycle` is configured: it has a place for the configuration of each of its modules.
+pub(super) unsafe fn http_of(cycle: *mut ngx_cycle_t) -> *const ngx_http_conf_ctx_t {
+    // SAFETY: by the caller's promise.
+    unsafe { (*(*cycle).conf_ctx.add((*addr_of!(ngx_http_module)).index)).cast() }
 }

@@ -18,7 +18,7 @@ use std::ptr;
 type Filter = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
 
 /// What our filter does to a header; `None` where that cannot be sent.
-pub(super) type Apply = fn(Request<'_>) -> Option<()>;
+pub(crate) type Apply = fn(Request<'_>) -> Option<()>;
 
 /// What nginx keeps of all modules for `http`: there is one such array for each configuration.
 pub(super) type Confs = *mut *mut c_void;

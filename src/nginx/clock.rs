@@ -23,7 +23,7 @@ pub(crate) fn monotonic() -> u64 {
 }
 
 /// Calls `tick` every `milliseconds` for as long as the worker lives.
-pub(super) fn every(milliseconds: ngx_msec_t, tick: fn()) {
+pub(crate) fn every(milliseconds: ngx_msec_t, tick: fn()) {
     // SAFETY: all fields zero is an idle event. It is never freed: it lives as long as the process.
     let mut event = Box::new(unsafe { std::mem::zeroed::<ngx_event_t>() });
     let timer = Box::new(Timer { connection: [0; 4], tick, milliseconds });

@@ -1,8 +1,8 @@
 //! Who the workers are.
 
 use ngx::ffi::{
-    NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_core_conf_t, ngx_core_module, ngx_cycle,
-    ngx_cycle_t, ngx_process, ngx_process_slot, ngx_test_config, ngx_worker,
+    NGINX_VERSION, NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_core_conf_t, ngx_core_module,
+    ngx_cycle, ngx_cycle_t, ngx_process, ngx_process_slot, ngx_test_config, ngx_worker,
 };
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
@@ -12,6 +12,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 use std::ptr::{self, NonNull};
+
+/// The version of nginx: a module built for another is not loaded.
+pub(crate) const NGINX: &str = match NGINX_VERSION.to_str() {
+    Ok(version) => version,
+    Err(_) => "",
+};
 
 thread_local! {
     /// The cycle whose configuration is being finished: ngx_cycle is still the old one.

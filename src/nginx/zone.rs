@@ -1,21 +1,23 @@
 //! A realm's shared memory, as nginx maps it and workers use it.
 
 use super::carried::Carried;
+use super::config::{Config, Mistake};
 use super::entry::{caught, guard};
 use super::memory::{self, JournalMarks, Locked, Memory, Secrets, Topic};
-use super::{log, process};
+use super::{log, pool, process};
 use authgate_core::ended::Ended;
 use authgate_core::limit::{self, PlaceSlot};
 use authgate_core::metrics::Metrics;
 use authgate_core::watch::Fingerprint;
 use ngx::ffi::{
-    NGX_ERROR, NGX_OK, ngx_conf_t, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
+    NGX_ERROR, NGX_OK, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
     ngx_slab_pool_t, ngx_str_t,
 };
 use std::cell::OnceCell;
 use std::ffi::c_void;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
+use std::rc::Rc;
 
 /// The shared memory of one realm, once nginx has mapped it.
 #[derive(Default)]
@@ -41,31 +43,28 @@ pub(crate) trait Owner {
 
 impl Zone {
     /// Asks nginx for memory of this name and size, which it maps when the configuration has been read.
-    /// False where another owner has that name, or memory is short.
     ///
-    /// # Safety
-    /// The owner lives as long as the configuration. Zones of this module that have the same name are of the
-    /// same type of owner.
-    pub(super) unsafe fn declare<C: Carried, O: Owner>(
-        cf: &mut ngx_conf_t,
-        (name, size): (&str, usize),
-        owner: &O,
-    ) -> bool {
-        process::remember(cf.cycle);
-        // SAFETY: the name is copied to the configuration's pool; the zone lives as long as the
-        // cycle, as does its owner.
+    /// # Errors
+    /// Another owner has that name, as nginx has said, or memory is short.
+    pub(crate) fn declare<C: Carried>(
+        config: &mut Config<'_>,
+        name: &str,
+        size: usize,
+        owner: &Rc<C::Owner>,
+    ) -> Result<(), Mistake> {
+        process::remember(config.raw.cycle);
+        let mut name = config.copy(name.as_bytes())?;
+        // SAFETY: the zone lives as long as the configuration and its pool, and with it the owner. The tag
+        // marks the memory as the module's, whose owners are all of one type.
         unsafe {
-            let Some(mut name) = ngx_str_t::from_bytes(cf.pool, name.as_bytes()) else {
-                return false;
-            };
-            // What marks the memory as ours.
+            let kept = pool::own(config.raw.pool, Rc::clone(owner)).ok_or("no memory")?;
             let tag = C::module().cast_mut().cast();
-            let zone = ngx_shared_memory_add(cf, &raw mut name, size, tag);
-            let Some(zone) = zone.as_mut() else { return false };
-            zone.init = Some(init::<O>);
-            zone.data = ptr::from_ref(owner).cast_mut().cast();
+            let zone = ngx_shared_memory_add(config.raw, &raw mut name, size, tag);
+            let zone = zone.as_mut().ok_or(Mistake::Told)?;
+            zone.init = Some(init::<C::Owner>);
+            zone.data = Rc::as_ptr(kept.as_ref()).cast_mut().cast();
         }
-        true
+        Ok(())
     }
 
     /// The random numbers; `None` before nginx has mapped the memory.

@@ -13,7 +13,7 @@ pub struct Check {
     /// What was typed.
     pub username: String,
     /// What was typed, wiped when dropped; empty once the check has begun.
-    pub(crate) password: Zeroizing<Vec<u8>>,
+    pub password: Zeroizing<Vec<u8>>,
     /// The hash to check against: the user's, or one of the usual cost where there is no such user.
     pub hash: PasswordHash,
     /// Where it comes from.

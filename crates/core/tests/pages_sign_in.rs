@@ -21,6 +21,15 @@ fn a_check_holds_what_was_typed() {
 }
 
 #[test]
+fn a_thread_is_lent_the_password_and_the_check_keeps_none() {
+    let mut check = check(&realm(), "username=alice&password=correct+horse");
+    let verification = check.begin();
+    assert!(check.password.is_empty());
+    assert!(verification.verify(|_, _| None));
+    assert!(!check.begin().verify(|_, _| None), "once");
+}
+
+#[test]
 fn e63_who_is_not_there_costs_as_much_and_never_gets_in() {
     let realm = realm();
     for name in ["nobody", "dave", "", "Alice", "alice+", "+alice", "a%0Ab"] {

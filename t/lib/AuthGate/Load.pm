@@ -11,6 +11,7 @@ package AuthGate::Load;
 #     $connection->ask('POST', '/authgate/login', form => [username => …, password => …]);
 #     $load->expect('a live cookie', $answer, 200);      # true where that is so; a lost one says nothing
 #     $load->count('logouts'); $load->keep(ended => $token);
+#     $load->say("renewed $user");                      # at once, for AuthGate::Load::said(@loads)
 #
 # Counted anyway: requests; retried: nginx had closed a connection between two requests, and a GET was sent
 # again; closed: the same, for a POST, which is not sent again; lost: any other request without a whole
@@ -68,6 +69,10 @@ sub stop ($class, @loads) {
 
 sub count ($self, $name)         { $self->{tally}{$name}++ }
 sub keep  ($self, $name, @what) { push $self->{tally}{$name}->@*, @what }
+
+sub say ($self, $line) { AuthGate::append_file("$self->{file}.said", "$line\n") }
+
+sub said (@loads) { return map { split /\n/, AuthGate::read_file("$_->{file}.said") } @loads }
 
 sub connection ($self, %option) {
     my $name = join ' ', map { "$_=$option{$_}" } sort keys %option;

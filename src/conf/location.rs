@@ -1,39 +1,37 @@
 //! What a location says of gates, and what it takes over from above.
 
-pub(super) mod directives;
-
-use super::conf::{Place, directive, find_realm, say_at, use_realm};
+use super::{find_realm, use_realm};
 use crate::access::Site;
+use crate::nginx::carried::Inherits;
+use crate::nginx::config::{Config, Mistake, Place};
 use crate::realm::Realm;
 use crate::verify::{Navigations, Verify};
 use authgate_core::mode::Mode;
 use authgate_core::rules::Rules;
-use ngx::ffi::ngx_conf_t;
-use std::ffi::{c_char, c_void};
 use std::rc::Rc;
 
 /// What a location says.
 #[derive(Default)]
 pub(crate) struct LocationConf {
-    authgate: Option<Directive>,
-    require: Option<Require>,
-    dry_run: Option<bool>,
-    endpoints: Option<Directive>,
-    status: Option<Directive>,
-    verify: Option<(Directive, Navigations)>,
+    pub(super) authgate: Option<Directive>,
+    pub(super) require: Option<Require>,
+    pub(super) dry_run: Option<bool>,
+    pub(super) endpoints: Option<Directive>,
+    pub(super) status: Option<Directive>,
+    pub(super) verify: Option<(Directive, Navigations)>,
     /// The realm of `authgate_status`, found.
     insight: Option<Rc<Realm>>,
     /// Where `authgate_metrics` stands.
-    metrics: Option<Place>,
+    pub(super) metrics: Option<Place>,
     gate: Option<Gate>,
     verifier: Option<(Gate, Navigations)>,
 }
 
 /// The directives `authgate_require` of one level, and where the first of them stands.
 #[derive(Clone)]
-struct Require {
-    rules: Rules,
-    place: Place,
+pub(super) struct Require {
+    pub(super) rules: Rules,
+    pub(super) place: Place,
 }
 
 /// What holds at a location, inherited or not.
@@ -48,7 +46,7 @@ struct Gate {
 pub(super) struct Directive {
     /// `None`: off.
     pub(super) realm: Option<String>,
-    mode: Mode,
+    pub(super) mode: Mode,
     pub(super) place: Place,
 }
 
@@ -92,43 +90,21 @@ impl LocationConf {
 }
 
 /// A location takes over what it does not say itself, and the server learns of its realm.
-pub(super) unsafe extern "C" fn merge_location(
-    cf: *mut ngx_conf_t,
-    parent: *mut c_void,
-    child: *mut c_void,
-) -> *mut c_char {
-    directive(cf, |cf| {
-        // SAFETY: nginx calls this with two configurations that `create` made.
-        let (parent, child) =
-            unsafe { (&*parent.cast::<LocationConf>(), &mut *child.cast::<LocationConf>()) };
-        child.check_neighbours(cf)?;
-        if let Some(status) = &child.status {
-            child.insight = find_realm(cf, status)?;
+impl Inherits for LocationConf {
+    fn inherit(&mut self, above: &Self, config: &mut Config<'_>) -> Result<(), Mistake> {
+        self.check_neighbours()?;
+        if let Some(status) = &self.status {
+            self.insight = find_realm(config, status)?;
         }
-        let own = child.require.is_some();
-        child.inherit(parent);
-        let alone = child.endpoints.as_ref().or(child.verify.as_ref().map(|(verify, _)| verify));
-        match alone {
-            Some(directive) => {
-                let gate = child.gate_of(cf, directive)?;
-                child.verifier = child.verify.as_ref().zip(gate).map(|((_, to), gate)| (gate, *to));
-            }
-            None => {
-                let authgate = child.authgate.clone();
-                child.gate = match &authgate {
-                    Some(authgate) => child.gate_of(cf, authgate)?,
-                    None => None,
-                };
-            }
-        }
-        match (&child.require, child.holds()) {
+        let own = self.require.is_some();
+        self.take_over(above);
+        self.find_gates(config)?;
+        match (&self.require, self.holds()) {
             // What is inherited ends with `off`; what stands here would say nothing.
-            (Some(require), false) if own => {
-                Err(say_at(cf.log, NOTHING_TO_REQUIRE, &require.place))
-            }
+            (Some(require), false) if own => Err(Mistake::at(&require.place, NOTHING_TO_REQUIRE)),
             _ => Ok(()),
         }
-    })
+    }
 }
 
 const NOTHING_TO_REQUIRE: &str =
@@ -137,7 +113,7 @@ const OPTIONAL: &str = "\"authgate_require\" cannot hold where \"authgate\" is \
 
 impl LocationConf {
     /// A location answers for one thing, and where that is a gate's it has no other gate.
-    fn check_neighbours(&self, cf: &ngx_conf_t) -> Result<(), String> {
+    fn check_neighbours(&self) -> Result<(), Mistake> {
         let verify = self.verify.as_ref().map(|(verify, _)| &verify.place);
         let [endpoints, status] =
             [&self.endpoints, &self.status].map(|it| it.as_ref().map(|it| &it.place));
@@ -155,23 +131,23 @@ impl LocationConf {
             (Some((first, _)), Some((second, place))) => {
                 let mistake =
                     format!("\"{second}\" cannot stand beside \"{first}\" in one location");
-                Err(say_at(cf.log, &mistake, place))
+                Err(Mistake::at(place, mistake))
             }
             _ => Ok(()),
         }
     }
 
     /// What `http` says itself, which nginx merges with nothing.
-    pub(super) fn check_outermost(&self, cf: &ngx_conf_t) -> Result<(), String> {
+    pub(crate) fn check_outermost(&self) -> Result<(), Mistake> {
         let gated = matches!(&self.authgate, Some(Directive { realm: Some(_), .. }));
         match &self.require {
-            Some(require) if !gated => Err(say_at(cf.log, NOTHING_TO_REQUIRE, &require.place)),
+            Some(require) if !gated => Err(Mistake::at(&require.place, NOTHING_TO_REQUIRE)),
             _ => Ok(()),
         }
     }
 
     /// Also for locations nested in one that is there for itself.
-    fn inherit(&mut self, parent: &Self) {
+    fn take_over(&mut self, parent: &Self) {
         if self.authgate.is_none() {
             self.authgate.clone_from(&parent.authgate);
         }
@@ -181,16 +157,31 @@ impl LocationConf {
         self.dry_run = self.dry_run.or(parent.dry_run);
     }
 
+    fn find_gates(&mut self, config: &mut Config<'_>) -> Result<(), Mistake> {
+        let alone = self.endpoints.as_ref().or(self.verify.as_ref().map(|(verify, _)| verify));
+        if let Some(directive) = alone {
+            let gate = self.gate_of(config, directive)?;
+            self.verifier = self.verify.as_ref().zip(gate).map(|((_, to), gate)| (gate, *to));
+        } else if let Some(authgate) = &self.authgate {
+            self.gate = self.gate_of(config, authgate)?;
+        }
+        Ok(())
+    }
+
     /// What holds here by a directive that names a realm; `None` where it says `off`.
-    fn gate_of(&self, cf: &mut ngx_conf_t, directive: &Directive) -> Result<Option<Gate>, String> {
-        let Some(realm) = use_realm(cf, directive)? else { return Ok(None) };
+    fn gate_of(
+        &self,
+        config: &mut Config<'_>,
+        directive: &Directive,
+    ) -> Result<Option<Gate>, Mistake> {
+        let Some(realm) = use_realm(config, directive)? else { return Ok(None) };
         let mode = match (directive.mode, self.dry_run) {
             (Mode::Optional, _) => Mode::Optional,
             (_, Some(true)) => Mode::DryRun,
             (mode, _) => mode,
         };
         if let Some(require) = self.require.as_ref().filter(|_| mode == Mode::Optional) {
-            return Err(say_at(cf.log, OPTIONAL, &require.place));
+            return Err(Mistake::at(&require.place, OPTIONAL));
         }
         let rules = self.require.as_ref().map_or_else(Rules::default, |it| it.rules.clone());
         Ok(Some(Gate { realm, mode, rules }))

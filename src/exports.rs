@@ -1,7 +1,9 @@
 //! What nginx looks for in a loaded object: its modules, their names and their places. Where nginx's own
 //! build links the modules it makes these tables itself, from the file config.
 
-use super::module::{ngx_http_authgate_filter_module, ngx_http_authgate_module};
+#![allow(unsafe_code, reason = "nginx reads these tables by their names")]
+
+use crate::module::{ngx_http_authgate_filter_module, ngx_http_authgate_module};
 use ngx::ffi::ngx_module_t;
 use std::ffi::c_char;
 use std::ptr::{addr_of, null};
