@@ -141,8 +141,8 @@ sub take_reports () {
 
 my $PID = $$;
 
-# Ctrl-C: what this file has started is stopped by the END of whoever started it. A child ends as it likes.
-$SIG{INT} = sub { $$ == $PID ? exit 130 : POSIX::_exit(130) };
+# Ctrl-C and the like: what this file has started is stopped by the END of whoever started it. A child ends at once.
+$SIG{$_} = sub { $$ == $PID ? exit 130 : POSIX::_exit(130) } for qw(HUP INT TERM);
 
 END {
     end() if $$ == $PID;
