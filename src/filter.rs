@@ -13,7 +13,10 @@ pub(crate) fn apply(request: Request<'_>) -> Option<()> {
         return Some(());
     }
     drop_foreign_cookies(request);
-    set_all(request, request.take_fields(), replaces)?;
+    let fields = request.take_fields();
+    if !fields.is_empty() {
+        set_all(request, fields, replaces)?;
+    }
     let Some(visit) = own::known_visit(request) else { return Some(()) };
     if request.is_main() && visit.unstored.take() {
         set_all(request, vec![("Cache-Control", "no-store".into())], replaces)?;

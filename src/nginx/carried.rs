@@ -25,7 +25,7 @@ pub(crate) unsafe trait Carried: 'static {
     type Server: Default + 'static;
     /// What a location says.
     type Location: Inherits + 'static;
-    /// What is remembered of a request.
+    /// What is remembered of a request, with nothing to drop.
     type Visit<'r>: Default;
     /// Who has shared memory.
     type Owner: Owner + 'static;

@@ -78,8 +78,8 @@ impl<'r> Exchange<'r> {
         // SAFETY: by the caller's promise; the pool lives as long as the request.
         unsafe {
             if self.visit.get().is_none() {
-                let visit = pool::own(request.main().get().pool, V::default())?;
-                self.visit.set(Some(visit.cast()));
+                let visit: &V = pool::keep(request.main().get().pool, V::default())?;
+                self.visit.set(Some(NonNull::from(visit).cast()));
             }
             self.known_visit()
         }
