@@ -13,11 +13,11 @@ pub(crate) fn apply(request: Request<'_>) -> Option<()> {
         return Some(());
     }
     drop_foreign_cookies(request);
-    let fields = request.take_fields();
+    let Some((fields, visit)) = own::fields_and_visit(request) else { return Some(()) };
     if !fields.is_empty() {
         set_all(request, fields, replaces)?;
     }
-    let Some(visit) = own::known_visit(request) else { return Some(()) };
+    let Some(visit) = visit else { return Some(()) };
     if request.is_main() && visit.unstored.take() {
         set_all(request, vec![("Cache-Control", "no-store".into())], replaces)?;
     }

@@ -85,7 +85,7 @@ fn read(realm: &Realm, watched: &Watched) -> bool {
     };
     let this = realm.this.clone();
     threads::run(work, move |reread| {
-        if let Some(realm) = this.upgrade() {
+        if let Some(realm) = Realm::still(&this) {
             // Read again at the next look, where nothing has come of it.
             take(&realm, reread.unwrap_or(Reread::Moving));
         }

@@ -4,7 +4,7 @@
 //! stand in both right places: the gate asks last in the access phase, behind `allow`, `deny`,
 //! `auth_basic` and `auth_request`; the filter sees the response header last, but for the writer.
 
-#![allow(unsafe_code, reason = "nginx reads these tables by their names and addresses")]
+#![allow(unsafe_code, reason = "nginx finds these tables by their names, and calls what they name")]
 
 use crate::conf::directives::{
     authgate, authgate_dry_run, authgate_endpoints, authgate_metrics, authgate_require,
@@ -88,8 +88,7 @@ const EVERYWHERE: u32 = NGX_HTTP_MAIN_CONF
 static GATE_CONTEXT: ngx_http_module_t = hooks::gate_context::<Authgate>();
 static FILTER_CONTEXT: ngx_http_module_t = hooks::filter_context::<Authgate>();
 
-// SAFETY: Authgate alone is Carried; nginx has the module with the context that `hooks` makes, and no request
-// is handed to anything of ours whose configuration does not know us (nginx/chain.rs).
+// SAFETY: Authgate alone is Carried; nginx has the module with the context and the commands that `hooks` makes.
 unsafe impl Carried for Authgate {
     type Http = HttpConf;
     type Server = ServerConf;
@@ -113,17 +112,19 @@ impl Hooks for Authgate {
     const PRECONTENT: Handler = login::precontent;
     const HEADER: Apply = filter::apply;
 
-    fn is_read(config: &mut Config<'_>) -> Result<(), Mistake> {
-        config.outermost::<Self>().check_outermost()?;
+    fn check_outermost(outermost: &LocationConf) -> Result<(), Mistake> {
+        outermost.check_outermost()
+    }
+
+    fn warn(config: &Config<'_>) {
         unix_sockets::warn(config);
-        Ok(())
     }
 
-    fn is_in_force(http: &HttpConf) {
-        worker::in_force(http);
+    fn take_effect(http: &HttpConf) {
+        worker::take_effect(http);
     }
 
-    fn begins(http: &HttpConf) {
+    fn begin_worker(http: &HttpConf) {
         worker::begin(http);
     }
 }

@@ -3,6 +3,7 @@
 use crate::conf::location::LocationConf;
 use crate::conf::{HttpConf, ServerConf};
 use crate::nginx::carried;
+use crate::nginx::exchange::Fields;
 use crate::nginx::request::Request;
 use crate::realm::Realm;
 use crate::visit::Visit;
@@ -29,6 +30,13 @@ pub(crate) fn visit<'r>(request: Request<'r>) -> Option<&'r Visit<'r>> {
 /// The same, where anything is remembered.
 pub(crate) fn known_visit<'r>(request: Request<'r>) -> Option<&'r Visit<'r>> {
     request.known_visit::<Authgate>()
+}
+
+/// The fields of our own answer to the request, and what is remembered of it; nothing where it is none of ours.
+pub(crate) fn fields_and_visit<'r>(
+    request: Request<'r>,
+) -> Option<(Fields, Option<&'r Visit<'r>>)> {
+    request.fields_and_visit::<Authgate>()
 }
 
 /// The realms of the running configuration.

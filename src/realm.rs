@@ -58,8 +58,22 @@ impl Owner for Realm {
         &self.zone
     }
 
-    fn is_mapped(&self, old: Option<&Self>) -> Result<(), String> {
-        self.prepare(old)
+    /// Derives the keys and reads the state.
+    fn prepare(&self, old: Option<&Self>) -> Result<(), String> {
+        (self.readable)()?;
+        if let Some(state) = &self.state {
+            state.prepare()?;
+            state.check_rights(&self.settings.name)?;
+        }
+        let state = self.state.as_ref().filter(|_| !process::is_test());
+        if let Some(secrets) = self.zone.secrets() {
+            // Set once for each configuration; a second time it would be the same.
+            let _ = self.ring.set(Arc::new(self.derive(secrets, state)?));
+            let _ = self.digest_key.set(DigestKey::new(&secrets.credentials));
+        }
+        let same = old.filter(|old| old.settings.state_dir == self.settings.state_dir);
+        self.before.replace(same.map(|old| old.users.borrow().clone()));
+        state.map_or(Ok(()), |state| state.load(self))
     }
 
     fn lost(&self) -> String {
@@ -103,22 +117,9 @@ impl Realm {
         })
     }
 
-    /// Derives the keys and reads the state. `old` is the realm of the running configuration.
-    fn prepare(&self, old: Option<&Self>) -> Result<(), String> {
-        (self.readable)()?;
-        if let Some(state) = &self.state {
-            state.prepare()?;
-            state.check_rights(&self.settings.name)?;
-        }
-        let state = self.state.as_ref().filter(|_| !process::is_test());
-        if let Some(secrets) = self.zone.secrets() {
-            // Set once for each configuration; a second time it would be the same.
-            let _ = self.ring.set(Arc::new(self.derive(secrets, state)?));
-            let _ = self.digest_key.set(DigestKey::new(&secrets.credentials));
-        }
-        let same = old.filter(|old| old.settings.state_dir == self.settings.state_dir);
-        self.before.replace(same.map(|old| old.users.borrow().clone()));
-        state.map_or(Ok(()), |state| state.load(self))
+    /// The realm that something was begun for, where its configuration still runs.
+    pub(crate) fn still(this: &Weak<Self>) -> Option<Rc<Self>> {
+        this.upgrade().filter(|realm| realm.zone.is_of_running_configuration())
     }
 
     /// The configuration is in force: nothing of it can fail any more. What it has read goes into

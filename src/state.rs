@@ -320,7 +320,7 @@ fn rewrite(realm: &Realm, replacement: Replacement, records: Vec<Record>, failur
         replacement.write(&records)
     };
     threads::run(work, move |result| {
-        if let Some(realm) = this.upgrade() {
+        if let Some(realm) = Realm::still(&this) {
             rewritten(&realm, result, failures);
         }
     })

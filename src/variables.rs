@@ -3,6 +3,7 @@
 use crate::access::Site;
 use crate::nginx::request::Request;
 use crate::nginx::variables::Value;
+use crate::visit::Visit;
 use crate::{access, own};
 use authgate_core::gate::{Identity, Verdict};
 use authgate_core::status::Status;
@@ -50,7 +51,7 @@ fn status(request: Request<'_>) -> Option<String> {
     let status = match (outcome, own::location(request).judge()) {
         (Some(outcome), _) => outcome,
         (None, None) => Status::Off,
-        (None, Some(site)) => judged(request, site)?.0,
+        (None, Some(site)) => judged(request, own::visit(request)?, site).0,
     };
     Some(status.as_str().into())
 }
@@ -59,15 +60,19 @@ fn status(request: Request<'_>) -> Option<String> {
 /// log, and nowhere that another let it in.
 fn identity<'r>(request: Request<'r>) -> Option<&'r Identity> {
     let here = own::location(request);
-    let (status, verdict) = judged(request, here.judge()?)?;
-    let refused_in = own::visit(request)?.refused_in.get();
-    let is_refused_here = refused_in.is_some_and(|there| std::ptr::eq(there, here));
+    let visit = own::visit(request)?;
+    let (status, verdict) = judged(request, visit, here.judge()?);
+    let is_refused_here = visit.refused_in.get().is_some_and(|there| std::ptr::eq(there, here));
     let is_named = status == Status::Ok || is_refused_here;
     verdict.and_then(Verdict::identity).filter(|_| is_named)
 }
 
-/// How the request fares here, with the verdict that it comes of. `None` where memory is short.
-fn judged<'r>(request: Request<'r>, site: Site<'r>) -> Option<(Status, Option<&'r Verdict>)> {
-    let verdict = access::verdict(request, own::visit(request)?, site.realm);
-    Some((site.status(verdict), verdict))
+/// How the request fares here, with the verdict that it comes of.
+fn judged<'r>(
+    request: Request<'r>,
+    visit: &Visit<'r>,
+    site: Site<'r>,
+) -> (Status, Option<&'r Verdict>) {
+    let verdict = access::verdict(request, visit, site.realm);
+    (site.status(verdict), verdict)
 }

@@ -29,7 +29,7 @@ pub(crate) enum Navigations {
 }
 
 /// Answers a request of the location.
-pub(crate) fn answer(request: Request<'_>, verify: Verify<'_>) -> Sent {
+pub(crate) fn answer<'r>(request: Request<'r>, verify: Verify<'r>) -> Sent {
     let Some(visit) = own::visit(request) else { return Sent::failed(request) };
     let site = verify.site;
     let verdict = match identify(request, visit, site.realm) {

@@ -8,7 +8,7 @@ use crate::{live, own};
 use std::rc::Rc;
 
 /// The configuration is in force: nothing of it can fail any more.
-pub(crate) fn in_force(http: &HttpConf) {
+pub(crate) fn take_effect(http: &HttpConf) {
     http.realms().iter().for_each(|realm| realm.in_force());
 }
 

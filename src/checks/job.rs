@@ -28,9 +28,12 @@ pub(super) fn start(realm: &Realm, mut login: Login) {
     let login = Rc::new(Cell::new(Some(login)));
     let then = {
         let (realm, login) = (realm.this.clone(), Rc::clone(&login));
-        move |result| {
-            if let Some((realm, login)) = realm.upgrade().zip(login.take()) {
-                completed(&realm, login, result);
+        move |result: Result<Verified, Panicked>| {
+            if let Err(panicked) = &result {
+                log::alert(&format!("{panicked} in a password check"));
+            }
+            if let Some((realm, login)) = Realm::still(&realm).zip(login.take()) {
+                completed(&realm, login, result.ok());
             }
         }
     };
@@ -54,13 +57,9 @@ fn verify(verification: &Verification) -> Verified {
     (matches, began.elapsed())
 }
 
-/// A thread has ended a check.
-fn completed(realm: &Realm, mut login: Login, result: Result<Verified, Panicked>) {
-    let verified = result.as_ref().ok().copied();
+/// A thread has ended a check, or has panicked.
+fn completed(realm: &Realm, mut login: Login, verified: Option<Verified>) {
     guard((), || conclude(realm, &mut login, verified));
-    if let Err(panicked) = result {
-        log::alert(&format!("{panicked} in a password check"));
-    }
     guard((), || answer(realm, login, verified.map(|(matches, _)| Outcome::Checked(matches))));
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn submit(request: Request<'_>, realm: &Realm, check: Check, then: Th
     let ticket = realm.checks.scheduler.borrow_mut().ticket();
     let this = realm.this.clone();
     let when_gone = move || {
-        if let Some(realm) = this.upgrade() {
+        if let Some(realm) = Realm::still(&this) {
             leave(&realm, ticket);
         }
     };

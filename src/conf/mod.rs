@@ -20,7 +20,7 @@ use std::rc::Rc;
 pub(crate) struct HttpConf {
     realms: Vec<Rc<Realm>>,
     /// Whether any location shows the metrics.
-    pub metrics: bool,
+    metrics: bool,
 }
 
 /// What a server says: the realms that any of its locations names.

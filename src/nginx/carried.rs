@@ -2,7 +2,7 @@
 
 use super::chain::{self, Confs};
 use super::config::{Config, Mistake};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Fields};
 use super::process;
 use super::request::Request;
 use super::zone::Owner;
@@ -16,8 +16,7 @@ use std::ptr::addr_of;
 /// The module that all this is carried for.
 ///
 /// # Safety
-/// One type alone implements this. `module` is one that nginx has in its list wherever a request or a
-/// configuration comes to it, with the context that `hooks` makes.
+/// One type alone implements this. `module` has the context that `hooks` makes, and commands of `hooks`, unchanged.
 pub(crate) unsafe trait Carried: 'static {
     /// What `http` says.
     type Http: Http;
@@ -94,7 +93,8 @@ pub(super) unsafe fn http_conf<C: Carried>(confs: *mut *mut c_void) -> *mut Http
 }
 
 impl<'r> Request<'r> {
-    /// What this location says.
+    /// What this location says. A request reaches the module only where its configuration knows that: nginx calls
+    /// handlers of such ones, and chain.rs leaves the others alone.
     pub(crate) fn location<C: Carried>(self) -> &'r C::Location {
         // SAFETY: there is one for every location, and it lives as long as the cycle, which outlives its
         // requests.
@@ -117,6 +117,14 @@ impl<'r> Request<'r> {
     pub(crate) fn known_visit<C: Carried>(self) -> Option<&'r C::Visit<'r>> {
         // SAFETY: as above.
         unsafe { Exchange::find(self)?.known_visit() }
+    }
+
+    /// The fields of an answer of our own, which nobody else has from now on, and what is remembered of the
+    /// request; nothing where it is none of ours.
+    pub(crate) fn fields_and_visit<C: Carried>(self) -> Option<(Fields, Option<&'r C::Visit<'r>>)> {
+        let exchange = Exchange::find(self)?;
+        // SAFETY: no other type is Carried.
+        Some((exchange.fields.take(), unsafe { exchange.known_visit() }))
     }
 
     /// Marks the request, until nginx redirects it internally.

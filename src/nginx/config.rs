@@ -73,7 +73,8 @@ pub(crate) type Inside<'b> = dyn FnMut(&mut Config<'_>, &[&str]) -> Result<(), M
 
 impl<'c> Config<'c> {
     /// # Safety
-    /// nginx has called with this configuration, and is not to touch it for all of `'c`.
+    /// nginx has called with this configuration. For all of `'c` it touches it within calls made by way of this
+    /// alone.
     pub(super) unsafe fn new(raw: *mut ngx_conf_t) -> Self {
         // SAFETY: by the caller's promise.
         Self { raw: unsafe { &mut *raw } }
@@ -125,10 +126,11 @@ impl<'c> Config<'c> {
         unsafe { &mut *carried::conf::<C>((*self.context()).srv_conf).cast() }
     }
 
-    /// What `http` says of all locations.
-    pub(crate) fn outermost<C: Carried>(&self) -> &C::Location {
-        // SAFETY: as above; it lives as long as the cycle.
-        unsafe { &*carried::conf::<C>((*self.context()).loc_conf).cast() }
+    /// What `http` says of all locations, once it has been read: before that, what the place says that is
+    /// being read.
+    pub(super) fn outermost<C: Carried>(&self) -> *const C::Location {
+        // SAFETY: as above.
+        unsafe { carried::conf::<C>((*self.context()).loc_conf).cast() }
     }
 
     pub(super) fn context(&self) -> *const ngx_http_conf_ctx_t {
@@ -200,7 +202,8 @@ unsafe extern "C" fn inside_block(
     })
 }
 
-/// Runs a directive's handler; what it says is wrong is told as nginx tells it.
+/// Runs a directive's handler; what it says is wrong is told as nginx tells it. `cf` is what nginx has called
+/// with.
 pub(super) fn directive(
     cf: *mut ngx_conf_t,
     handler: impl FnOnce(&mut Config<'_>) -> Result<(), Mistake>,

@@ -13,12 +13,15 @@ use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
+/// Fields of an answer: names and values.
+pub(crate) type Fields = Vec<(&'static str, String)>;
+
 /// One request of a client with its answer: a main request with its subrequests and internal redirects.
 pub(crate) struct Exchange<'r> {
     cookies: &'r [&'r [u8]],
     authorization: Option<&'r [u8]>,
     /// The fields of an answer of our own, set last.
-    pub(super) fields: RefCell<Vec<(&'static str, String)>>,
+    pub(super) fields: RefCell<Fields>,
     /// A body that is being read.
     pub(super) reading: RefCell<Option<Reading>>,
     /// What the module remembers besides.

@@ -9,11 +9,11 @@ use super::request::Request;
 use super::variables::{self, Value};
 use super::{chain, faults, log, process};
 use ngx::ffi::{
-    NGX_ERROR, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_OK, ngx_array_push,
-    ngx_command_t, ngx_conf_t, ngx_cycle_t, ngx_http_handler_pt, ngx_http_module_t,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_POST_READ_PHASE,
-    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_http_variable_value_t,
-    ngx_int_t, ngx_str_t, ngx_uint_t,
+    NGX_DIRECT_CONF, NGX_ERROR, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_MAIN_CONF,
+    NGX_OK, ngx_array_push, ngx_command_t, ngx_conf_t, ngx_cycle_t, ngx_http_handler_pt,
+    ngx_http_module_t, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_POST_READ_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
+    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
@@ -31,20 +31,26 @@ pub(crate) trait Hooks: Carried {
     /// What it does to the header of each answer.
     const HEADER: chain::Apply;
 
-    /// All of the configuration has been read.
+    /// Looks at what `http` says of all locations, which nginx merges with nothing.
     ///
     /// # Errors
     /// What cannot be.
-    fn is_read(config: &mut Config<'_>) -> Result<(), Mistake>;
+    fn check_outermost(outermost: &Self::Location) -> Result<(), Mistake>;
+
+    /// Warns of what shows only when all has been read.
+    fn warn(config: &Config<'_>);
 
     /// The configuration is in force: nothing of it can fail any more.
-    fn is_in_force(http: &Self::Http);
+    fn take_effect(http: &Self::Http);
 
-    /// A worker begins.
-    fn begins(http: &Self::Http);
+    /// Before a worker's first request.
+    fn begin_worker(http: &Self::Http);
 }
 
 // ---- Tables ------------------------------------------------------------------------------------------
+
+/// Where nginx would give a directive something else than `conf` says.
+const ELSEWHERE: u32 = NGX_MAIN_CONF | NGX_DIRECT_CONF;
 
 /// A directive of a location.
 pub(crate) type InLocation<C> =
@@ -59,6 +65,7 @@ pub(crate) const fn in_location<C: Carried>(
     place: u32,
     set: &'static InLocation<C>,
 ) -> ngx_command_t {
+    assert!(place & ELSEWHERE == 0, "a directive of http, or inside it");
     ngx_command_t {
         name,
         type_: place as ngx_uint_t,
@@ -71,6 +78,7 @@ pub(crate) const fn in_location<C: Carried>(
 
 /// nginx's description of a directive of `http`.
 pub(crate) const fn in_http(name: ngx_str_t, place: u32, set: &'static InHttp) -> ngx_command_t {
+    assert!(place & ELSEWHERE == 0, "a directive of http, or inside it");
     ngx_command_t {
         name,
         type_: place as ngx_uint_t,
@@ -170,7 +178,8 @@ unsafe extern "C" fn postconfiguration<H: Hooks>(cf: *mut ngx_conf_t) -> ngx_int
     hook(|| {
         // SAFETY: nginx calls this with its configuration.
         let mut config = unsafe { Config::new(cf) };
-        if let Err(mistake) = H::is_read(&mut config) {
+        // SAFETY: nobody else has what `http` says of locations: nginx has merged it with all of them.
+        if let Err(mistake) = unsafe { H::check_outermost(&*config.outermost::<H>()) } {
             config.tell(mistake);
             return None;
         }
@@ -182,6 +191,7 @@ unsafe extern "C" fn postconfiguration<H: Hooks>(cf: *mut ngx_conf_t) -> ngx_int
             log::emerg(config.raw.log, text);
             return None;
         }
+        H::warn(&config);
         config.add_handler(ngx_http_phases_NGX_HTTP_POST_READ_PHASE, Some(post_read::<H>))?;
         config.add_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, Some(access::<H>))?;
         config.add_handler(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, Some(precontent::<H>))
@@ -201,10 +211,10 @@ unsafe extern "C" fn filter_postconfiguration<H: Hooks>(cf: *mut ngx_conf_t) -> 
 
 impl Config<'_> {
     fn add_handler(&mut self, phase: u32, handler: ngx_http_handler_pt) -> Option<()> {
-        // SAFETY: each phase has an array of handlers, made by the core module, whose configuration is
-        // changed in no other place meanwhile.
+        // SAFETY: each phase has an array of handlers, made by the core module, to whose configuration nobody
+        // has a reference here.
         unsafe {
-            let core = std::ptr::from_ref(self.core()).cast_mut();
+            let core = self.core_address();
             let handlers = &raw mut (*core).phases.get_mut(usize::try_from(phase).ok()?)?.handlers;
             let place = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
             if place.is_null() {
@@ -231,7 +241,7 @@ pub(crate) unsafe extern "C" fn init_module<H: Hooks>(cycle: *mut ngx_cycle_t) -
             begin::<H>(cycle)?;
             if !process::is_test() {
                 // Without this nginx serves all the same.
-                guard(None, || carried::with_http_of::<H, _>(cycle, H::is_in_force));
+                guard(None, || carried::with_http_of::<H, _>(cycle, H::take_effect));
             }
         }
         Some(())
@@ -259,7 +269,7 @@ pub(crate) unsafe extern "C" fn init_process<H: Hooks>(cycle: *mut ngx_cycle_t) 
             quiet_panics();
             if process::takes_requests() {
                 // SAFETY: nginx calls this with its cycle.
-                unsafe { carried::with_http_of::<H, _>(cycle, H::begins) };
+                unsafe { carried::with_http_of::<H, _>(cycle, H::begin_worker) };
             }
         });
         Some(())

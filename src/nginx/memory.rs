@@ -87,7 +87,7 @@ pub(crate) enum Topic {
     Journal,
 }
 
-/// The memory: mapped as long as the cycle lives, as the realm does.
+/// The memory: mapped as long as its cycle runs.
 pub(super) struct Memory {
     lock: Lock,
     layout: NonNull<Layout>,
@@ -210,7 +210,7 @@ impl Part {
 /// `pool` is an initialized slab pool; unless `fresh`, its `data` is a Layout of ours or null.
 pub(super) unsafe fn map(pool: NonNull<ngx_slab_pool_t>, fresh: bool) -> Option<Memory> {
     // SAFETY: by the caller's promise; every layout begins with its number. The memory stays mapped as long
-    // as the cycle, and with it the realm.
+    // as the cycle runs, and who comes back later asks for that (Zone::is_of_running_configuration).
     unsafe {
         let data = NonNull::new((*pool.as_ptr()).data.cast::<Layout>());
         let known = data.filter(|data| !fresh && (*data.as_ptr()).layout == LAYOUT);

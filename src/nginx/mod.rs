@@ -1,4 +1,4 @@
-//! The edge to nginx: the only unsafe code of the repository. Every function that nginx calls
+//! The edge to nginx: the unsafe code of the repository, but for the tables that nginx reads (module.rs, exports.rs). Every function that nginx calls
 //! converts its pointers, calls a safe function and converts the result.
 
 #![allow(unsafe_code, reason = "this is where nginx's pointers become references")]
@@ -11,7 +11,7 @@ pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod crypt;
 pub(crate) mod entry;
-mod exchange;
+pub(crate) mod exchange;
 pub(crate) mod faults;
 pub(crate) mod handle;
 pub(crate) mod headers;

@@ -29,7 +29,8 @@ pub(super) unsafe fn keep<'p, T>(pool: *mut ngx_pool_t, value: T) -> Option<&'p 
 /// # Safety
 /// The pool is live. Nobody uses the value when the pool has been given back.
 pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Option<NonNull<T>> {
-    const { assert!(fits_pool::<T>()) }
+    // nginx gives a record no room for nothing.
+    const { assert!(fits_pool::<T>() && size_of::<T>() > 0) }
     // SAFETY: by the caller's promise; the record has room for a T, aligned as all of the pool's memory,
     // which `drop_owned` drops once.
     unsafe {

@@ -1,5 +1,6 @@
 //! Sending an answer of our own.
 
+use super::exchange::Fields;
 use super::request::Request;
 use super::text::string;
 use super::{bits, body, chain};
@@ -42,7 +43,7 @@ pub(crate) struct Answer {
     /// Its body.
     pub body: String,
     /// Its other fields, set last.
-    pub fields: Vec<(&'static str, String)>,
+    pub fields: Fields,
 }
 
 /// Sends an answer and ends the request.
@@ -127,7 +128,7 @@ fn has_failed(code: ngx_int_t) -> bool {
     code == NGX_ERROR as ngx_int_t || code > NGX_OK as ngx_int_t
 }
 
-/// Has nginx answer with a status of its own, whatever was said before.
+/// Forgets the status that `error_page` would have stand: that of the answer counts.
 pub(crate) fn forget_error(request: Request<'_>) {
     // SAFETY: a live request.
     unsafe { (*request.raw()).err_status = 0 }

@@ -12,6 +12,7 @@ use ngx::ffi::{
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_run_phases, ngx_http_err_page_t,
     ngx_http_request_t, ngx_log_t, ngx_pnalloc, ngx_str_t, sockaddr,
 };
+use std::cell::Cell;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -27,7 +28,8 @@ const HTTP_3: usize = 3000;
 #[derive(Clone, Copy)]
 pub(crate) struct Request<'r> {
     raw: NonNull<ngx_http_request_t>,
-    life: PhantomData<&'r ngx_http_request_t>,
+    /// Neither shorter nor longer: what is remembered of a request names it by this.
+    life: PhantomData<Cell<&'r ()>>,
 }
 
 impl<'r> Request<'r> {
@@ -140,11 +142,6 @@ impl<'r> Request<'r> {
     /// What it came with, remembered through internal redirects. `None` where memory is short.
     pub(crate) fn exchange(self) -> Option<&'r Exchange<'r>> {
         Exchange::of(self)
-    }
-
-    /// The fields of an answer of our own, which nobody else has now.
-    pub(crate) fn take_fields(self) -> Vec<(&'static str, String)> {
-        Exchange::find(self).map(|exchange| exchange.fields.take()).unwrap_or_default()
     }
 
     /// Has nginx go on with a request that has waited in a phase handler, where it has stopped.

@@ -1,5 +1,6 @@
 //! The header of an answer that is about to be sent, whoever gives it.
 
+use super::exchange::Fields;
 use super::headers;
 use super::reply::push_header;
 use super::request::Request;
@@ -12,11 +13,7 @@ type Replaces = fn((&str, &str), &[u8], &[u8]) -> bool;
 
 /// Sets these fields, or none of them: the page that then tells of the failure has none. Each takes the place
 /// of the lines that it replaces. `None` where memory is short.
-pub(crate) fn set_all(
-    request: Request<'_>,
-    fields: Vec<(&'static str, String)>,
-    replaces: Replaces,
-) -> Option<()> {
+pub(crate) fn set_all(request: Request<'_>, fields: Fields, replaces: Replaces) -> Option<()> {
     let mut lines = Vec::with_capacity(fields.len());
     for (name, value) in fields {
         let Some(line) = set_line(request, name, &value, replaces) else {
@@ -57,9 +54,9 @@ pub(crate) fn remove(request: Request<'_>, mut is: impl FnMut(&[u8], &[u8]) -> b
     // SAFETY: headers_out of a live request; a line with hash 0 is not sent.
     unsafe {
         for line in headers::lines(&raw mut (*request.raw()).headers_out.headers) {
-            let line = &mut *line;
-            if line.hash != 0 && is(bytes(line.key), bytes(line.value)) {
-                line.hash = 0;
+            // No reference to the line while others are called.
+            if (*line).hash != 0 && is(bytes((*line).key), bytes((*line).value)) {
+                (*line).hash = 0;
             }
         }
     }

@@ -54,16 +54,21 @@ impl Config<'_> {
 
     /// What the core module says of `http`.
     pub(super) fn core(&self) -> &ngx_http_core_main_conf_t {
-        // SAFETY: inside http{} and its hooks, ctx is its context; the core module has made this.
+        // SAFETY: the core module has made this.
+        unsafe { &*self.core_address() }
+    }
+
+    pub(super) fn core_address(&self) -> *mut ngx_http_core_main_conf_t {
+        // SAFETY: inside http{} and its hooks, ctx is its context.
         unsafe {
             let index = (*addr_of!(ngx_http_core_module)).ctx_index;
-            &*(*(*self.context()).main_conf.add(index)).cast()
+            (*(*self.context()).main_conf.add(index)).cast()
         }
     }
 }
 
 /// # Safety
-/// The server is of the configuration that is being read.
+/// The server is of the configuration that is being read, for all of `'c`.
 unsafe fn on_unix_socket<'c, C: Carried>(
     address: &ngx_http_conf_addr_t,
     server: &ngx_http_core_srv_conf_t,

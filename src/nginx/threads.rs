@@ -49,7 +49,7 @@ struct Job<T> {
     then: Box<dyn FnOnce(Result<T, Panicked>)>,
 }
 
-/// Has a thread of the pool `default` do `work`, and the event loop `then`, whatever has become of the
+/// Has a thread of the pool `default` do `work`, which asks nothing of nginx but crypt(3), and the event loop `then`, whatever has become of the
 /// work: a panic is logged before. False where there is no thread to do it, and nothing is called then.
 /// A worker that ends in between waits for the thread, not for the rest.
 pub(crate) fn run<T: Send + 'static>(
@@ -144,5 +144,10 @@ unsafe extern "C" fn on_loop<T>(event: *mut ngx_event_t) {
         (job.then)(result);
     });
 }
+
+const fn is_send<T: Send>() {}
+
+// What a thread leaves besides its result.
+const _: () = is_send::<Panicked>();
 
 const _: () = assert!(std::mem::offset_of!(Job<()>, task) == 0, "nginx knows a job by its task");

@@ -22,7 +22,7 @@ pub(super) fn add(cf: &mut ngx_conf_t, name: &str, value: &'static Value) -> Opt
         let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
         let variable = ngx_http_add_variable(cf, &raw mut name, flags).as_mut()?;
         variable.get_handler = Some(get);
-        variable.data = std::ptr::from_ref(value).addr();
+        variable.data = std::ptr::from_ref(value).expose_provenance();
     }
     Some(())
 }

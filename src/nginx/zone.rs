@@ -10,10 +10,10 @@ use authgate_core::limit::{self, PlaceSlot};
 use authgate_core::metrics::Metrics;
 use authgate_core::watch::Fingerprint;
 use ngx::ffi::{
-    NGX_ERROR, NGX_OK, ngx_cycle, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
+    NGX_ERROR, NGX_OK, ngx_cycle, ngx_cycle_t, ngx_int_t, ngx_shared_memory_add, ngx_shm_zone_t,
     ngx_slab_pool_t, ngx_str_t,
 };
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::c_void;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::ptr::NonNull;
@@ -23,6 +23,8 @@ use std::rc::Rc;
 #[derive(Default)]
 pub(crate) struct Zone {
     memory: OnceCell<Memory>,
+    /// The cycle that it is of.
+    cycle: Cell<Option<NonNull<ngx_cycle_t>>>,
 }
 
 /// Who has a zone.
@@ -30,12 +32,12 @@ pub(crate) trait Owner {
     /// Its zone.
     fn zone(&self) -> &Zone;
 
-    /// The memory is there, which was `old`'s where that is there. Writes nothing to it: workers may use it,
-    /// and the configuration may still fail.
+    /// Gets ready: the memory is there, and was `old`'s where that is there. Writes nothing to it: workers may
+    /// use it, and the configuration may still fail.
     ///
     /// # Errors
     /// The mistake, as nginx says it.
-    fn is_mapped(&self, old: Option<&Self>) -> Result<(), String>;
+    fn prepare(&self, old: Option<&Self>) -> Result<(), String>;
 
     /// What to say where the memory of the running configuration cannot be taken over.
     fn lost(&self) -> String;
@@ -53,6 +55,7 @@ impl Zone {
         owner: &Rc<C::Owner>,
     ) -> Result<(), Mistake> {
         process::remember(config.raw.cycle);
+        owner.zone().cycle.set(NonNull::new(config.raw.cycle));
         let mut name = config.copy(name.as_bytes())?;
         // SAFETY: the zone lives as long as the configuration and its pool, and with it the owner. The tag
         // marks the memory as the module's, whose owners are all of one type.
@@ -65,6 +68,13 @@ impl Zone {
             zone.data = Rc::as_ptr(kept.as_ref()).cast_mut().cast();
         }
         Ok(())
+    }
+
+    /// Whether the memory is that of the running configuration. A process without a master that has taken another
+    /// one keeps what is its own of the old one for a while, and has given its memory back.
+    pub(crate) fn is_of_running_configuration(&self) -> bool {
+        // SAFETY: on the event loop ngx_cycle is the running cycle.
+        unsafe { self.cycle.get() == NonNull::new(ngx_cycle) }
     }
 
     /// The random numbers; `None` before nginx has mapped the memory.
@@ -153,7 +163,7 @@ unsafe extern "C" fn init<O: Owner>(zone: *mut ngx_shm_zone_t, old: *mut c_void)
             pool.and_then(|pool| memory::map(pool, fresh)).map(|memory| {
                 // Once for each configuration.
                 let _ = owner.zone().memory.set(memory);
-                owner.is_mapped(old.cast::<O>().as_ref())
+                owner.prepare(old.cast::<O>().as_ref())
             })
         };
         match ready {

@@ -33,7 +33,7 @@ impl State {
         let work = move || remember(&dir, &name, &users, &ring);
         let this = realm.this.clone();
         let begun = threads::run(work, move |result| {
-            if let Some(realm) = this.upgrade()
+            if let Some(realm) = Realm::still(&this)
                 && let Some(state) = &realm.state
             {
                 state.has_remembered(&realm, result);

@@ -91,7 +91,7 @@ impl State {
         }
         let this = realm.this.clone();
         clock::after(PAUSE, move || {
-            if let Some(realm) = this.upgrade()
+            if let Some(realm) = Realm::still(&this)
                 && let Some(state) = &realm.state
             {
                 state.try_again(&realm);
