@@ -7,7 +7,7 @@ package AuthGate::Work;
 #
 # callgrind writes down what it has counted whenever nginx makes a request and whenever it frees one. Between
 # the two lies nothing but the request, so that the same request costs the same to within a few dozen
-# instructions, whatever else the machine does.
+# instructions, whatever else the machine does, unless nginx's timer comes in between.
 
 use v5.36;
 
