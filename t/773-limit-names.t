@@ -34,6 +34,7 @@ my $server = AuthGate::Server->prepare(<<'EOF_HTTP', workers => 4);
         ssl_certificate_key %%DIR%%/certificate.key;
         root %%DIR%%/html;
         authgate ops;
+        add_header X-Groups $authgate_groups always;
         location /dev-only  { authgate dev; }
         location /wide-only { authgate wide; }
         location = /pid     { return 200 $pid; }
@@ -184,11 +185,14 @@ is_deeply exhaust('alice'), [ 403, 403, 403 ], 'F73 three networks fail as alice
     is_deeply $statuses->(), [ (200) x 4 ], 'F73 before the change';
     $PASSWORD{alice} = 'canary-new-password-of-alice';
     my $hash = AuthGate::bcrypt($PASSWORD{alice});
-    edit_users(sub { s/^alice:[^:]*/alice:$hash/m });
+    # The sessions end everywhere as soon as one worker has the file; that each has it is seen by bob's groups.
+    my @bob = map { $server->client(worker => $_, cookies => { authgate => $bob->cookie('authgate') }) } $server->workers;
+    edit_users(sub { s/^alice:[^:]*/alice:$hash/m; s/groups=dev$/groups=changed/m });
     AuthGate::Server::wait_until {
-        "@{ $statuses->() }" eq '302 302 302 302'
+        4 == grep { ($_->get('/hello.txt')->header('X-Groups') // '') eq 'changed' } @bob
     }
     5, 'the change at every worker';
+    is_deeply $statuses->(), [ (302) x 4 ], 'F73 after the change';
     is right('alice', 'authgate-device' => $device)->status, 429, 'F73 a password change takes its power';
     is right('alice')->status, 429, 'F73 (the name is banned still)';
 }
