@@ -27,6 +27,7 @@ my $used = join "\n        ", map { "location = /$_ { authgate $_; }" } @others;
 
 my $server = AuthGate::Work->start(<<"EOF_HTTP");
     large_client_header_buffers 8 64k;
+    keepalive_timeout 600s;
     access_log off;
     authgate_realm ops {
         users %%USERS%%;
