@@ -17,7 +17,7 @@ my $hundred = AuthGate::Hundred->start(
 );
 $hundred->reset_half(9);
 $hundred->leave(6, sub ($connection) { $connection->close },  'are closed');
-$hundred->leave(6, sub ($connection) { $connection->vanish }, 'go without a word');
+$hundred->leave(18, sub ($connection) { $connection->vanish }, 'go without a word');
 $hundred->quit;
 
 done_testing;

@@ -146,7 +146,7 @@ sub reset_half ($self, $rounds) {
     my $streams = 50 * $rounds;
     is_deeply \%wrong, {}, "H99 $self->{protocol}, $streams streams reset: the other $streams are answered as they should";
     $self->nothing_is_left("H99 $self->{protocol}, $streams streams reset");
-    $self->is_flat("H99 $self->{protocol}", @memory);
+    $self->is_flat("H99 $self->{protocol}", $GROWTH, @memory);
 }
 
 # The connection goes in the way that is given, while all of them are under way; memory is looked at when all
@@ -165,7 +165,9 @@ sub leave ($self, $rounds, $way, $name) {
         push @memory, $self->memory;
     }
     $self->nothing_is_left("E57 $self->{protocol}, $rounds connections $name");
-    $self->is_flat("E57 $self->{protocol}, connections $name", @memory);
+    # By how much the most of it at one time differs is chance, and grows by nothing with the rounds; what is kept of
+    # each would.
+    $self->is_flat("E57 $self->{protocol}, connections $name", $GROWTH * $rounds / 6, @memory);
 }
 
 # No request, and no connection but the one that asks.
@@ -184,11 +186,11 @@ sub memory ($self) {
 }
 
 # The first third warms up.
-sub is_flat ($self, $case, @memory) {
+sub is_flat ($self, $case, $growth, @memory) {
     my $warm = $memory[@memory / 3];
     note "$case: memory of the worker after the rounds, in KiB: @memory";
     return if -d $AuthGate::REPORTS;    # AddressSanitizer keeps what is freed for a while
-    cmp_ok $memory[-1] - $warm, '<', $GROWTH, "$case: memory does not grow";
+    cmp_ok $memory[-1] - $warm, '<', $growth, "$case: memory does not grow";
 }
 
 sub nothing_is_left ($self, $case) {
