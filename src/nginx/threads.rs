@@ -49,9 +49,9 @@ struct Job<T> {
     then: Box<dyn FnOnce(Result<T, Panicked>)>,
 }
 
-/// Has a thread of the pool `default` do `work`, which asks nothing of nginx but crypt(3), and the event loop `then`, whatever has become of the
-/// work: a panic is logged before. False where there is no thread to do it, and nothing is called then.
-/// A worker that ends in between waits for the thread, not for the rest.
+/// Has a thread of the pool `default` do `work`, which asks nothing of nginx but crypt(3), and the event loop
+/// `then`, whatever has become of the work: a panic is logged before. False where there is no thread to do
+/// it, and nothing is called then. A worker that ends in between waits for the thread, not for the rest.
 pub(crate) fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
     then: impl FnOnce(Result<T, Panicked>) + 'static,
